@@ -1,0 +1,378 @@
+"""The vocabulary on the wire: what client, service, worker and engines say to each other.
+
+Records are frozen dataclasses; `to_json` and `from_json` are the only way to and from JSON, and an unknown or missing key is
+an error that names it. Arrays do not travel here: a record names them by the sha256 of their encoded bytes (see `wire`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import types
+import typing
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from medsynth_core.errors import InputError, ParameterError
+
+API_VERSION = 1
+"""Raised when a client of the last version could misread an answer. The service refuses others by name."""
+
+Scalar = bool | int | float | str
+RecordT = TypeVar("RecordT")
+
+
+class ParamKind(enum.StrEnum):
+    """What a form draws for a parameter."""
+
+    INTEGER = "integer"
+    NUMBER = "number"
+    CHOICE = "choice"
+    FLAG = "flag"
+    TEXT = "text"
+
+
+@dataclass(frozen=True)
+class ParamInfo:
+    """One parameter of an engine or option of a model, enough to draw its form field and to check a value."""
+
+    name: str
+    label: str
+    kind: ParamKind
+    default: Scalar
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[Scalar, ...] = ()
+    unit: str = ""
+    help: str = ""
+    advanced: bool = False
+
+    def check(self, value: object) -> Scalar:
+        """Return `value` in the parameter's type. Raises ParameterError naming the field, the value and the rule."""
+        match self.kind:
+            case ParamKind.CHOICE if value in self.choices:
+                return typing.cast(Scalar, value)
+            case ParamKind.CHOICE:
+                raise ParameterError(f"{self.name} is {value!r}: it must be one of {', '.join(map(str, self.choices))}")
+            case ParamKind.FLAG if isinstance(value, bool):
+                return value
+            case ParamKind.TEXT if isinstance(value, str):
+                return value
+            case ParamKind.INTEGER if isinstance(value, int) and not isinstance(value, bool):
+                return self._within(value)
+            case ParamKind.NUMBER if isinstance(value, (int, float)) and not isinstance(value, bool):
+                return self._within(float(value))
+        raise ParameterError(f"{self.name} is {value!r}: it must be of kind {self.kind.value}")
+
+    def _within(self, value: float) -> Scalar:
+        low, high = self.minimum, self.maximum
+        if value != value or (low is not None and value < low) or (high is not None and value > high):
+            raise ParameterError(f"{self.name} is {value}: it must lie between {low} and {high}")
+        return value
+
+
+@dataclass(frozen=True)
+class InputInfo:
+    """One array an engine takes: `kind` is "labels" or "image"."""
+
+    name: str
+    label: str
+    kind: str
+    required: bool = True
+
+
+@dataclass(frozen=True)
+class EngineInfo:
+    """One engine as the capability document lists it. `problem` says why it cannot run here, empty if it can."""
+
+    name: str
+    summary: str
+    paper: str = ""
+    inputs: tuple[InputInfo, ...] = ()
+    params: tuple[ParamInfo, ...] = ()
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class LabelInfo:
+    """One entry of a label vocabulary: the value in the mask, its name and its color as #rrggbb."""
+
+    value: int
+    name: str
+    color: str
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What a model is, what it was trained on, and what may be done with it; `card.json` of a model folder.
+
+    `size` is the model's grid (y, x) in pixels. `fit` says how another size is met: "resize" or "tile".
+    `figures` holds measured numbers by name. `sha256` names each weight file's checksum.
+    """
+
+    id: str
+    title: str
+    engine: str
+    channels: int
+    size: tuple[int, int]
+    labels: tuple[LabelInfo, ...]
+    license: str
+    data: str
+    format_version: int = 1
+    fit: str = "resize"
+    options: tuple[ParamInfo, ...] = ()
+    commercial_use: bool = True
+    attribution: str = ""
+    trained_on: str = ""
+    split: str = ""
+    steps: int = 0
+    figures: dict[str, float] = field(default_factory=dict)
+    notes: str = ""
+    code_version: str = ""
+    sha256: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """One installed model: its card, or the reason it cannot be used."""
+
+    id: str
+    engine: str
+    card: ModelCard | None = None
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class DeviceInfo:
+    """Where the worker computes. Memory in bytes; zero if unknown."""
+
+    name: str
+    kind: str
+    memory_total: int = 0
+    memory_free: int = 0
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """All a client needs to draw its forms: engines, models, device, and how many clients hold a lease."""
+
+    api_version: int
+    code_version: str
+    instance: str
+    ready: bool
+    device: DeviceInfo | None = None
+    engines: tuple[EngineInfo, ...] = ()
+    models: tuple[ModelInfo, ...] = ()
+    clients: int = 0
+
+    def engine(self, name: str) -> EngineInfo:
+        """Return the engine of that name. Raises InputError listing what there is."""
+        for info in self.engines:
+            if info.name == name:
+                return info
+        raise InputError(f"engine is {name!r}: it must be one of {', '.join(e.name for e in self.engines)}")
+
+
+class WorkerState(enum.StrEnum):
+    """What the process that computes is doing."""
+
+    STARTING = "starting"
+    READY = "ready"
+    BUSY = "busy"
+    RESTARTING = "restarting"
+    DOWN = "down"
+
+
+@dataclass(frozen=True)
+class ServiceStatus:
+    """The small, cheap answer behind the engine pill: polled about once a second."""
+
+    instance: str
+    worker: WorkerState
+    device: DeviceInfo | None = None
+    clients: int = 0
+    queued: int = 0
+    running: int = 0
+    loaded_models: tuple[str, ...] = ()
+    message: str = ""
+
+
+class JobState(enum.StrEnum):
+    """A job's life: queued → running → done | failed | cancelled, through cancelling or paused (disk full)."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    PAUSED = "paused"
+    CANCELLING = "cancelling"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will happen to a job in this state."""
+        return self in (JobState.DONE, JobState.FAILED, JobState.CANCELLED)
+
+
+@dataclass(frozen=True)
+class JobRequest:
+    """One job: `inputs` names uploaded arrays by sha256; `params` holds engine parameters and model options alike."""
+
+    engine: str
+    model: str
+    inputs: dict[str, str]
+    seed: int = 0
+    params: dict[str, Scalar] = field(default_factory=dict)
+    client: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class OutputInfo:
+    """One array a job gives: shape (channel, z, y, x), affine (4, 4) row-major as in `volume`, kind "image" or "labels"."""
+
+    name: str
+    kind: str
+    shape: tuple[int, int, int, int]
+    dtype: str
+    affine: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True)
+class JobInfo:
+    """A job as the list shows it. Times are seconds since the epoch; `recipe` is what repeats it."""
+
+    id: str
+    state: JobState
+    request: JobRequest
+    created: float
+    started: float | None = None
+    ended: float | None = None
+    done: int = 0
+    total: int = 0
+    retries: int = 0
+    outputs: tuple[OutputInfo, ...] = ()
+    slices_done: int = 0
+    error_code: str = ""
+    error: str = ""
+    starred: bool = False
+    recipe: dict[str, Any] = field(default_factory=dict)
+
+
+class EventKind(enum.StrEnum):
+    """What an event of a job tells."""
+
+    STATE = "state"
+    PROGRESS = "progress"
+    OUTPUT = "output"
+    SLICE = "slice"
+    PREVIEW = "preview"
+    NOTE = "note"
+
+
+@dataclass(frozen=True)
+class Event:
+    """One line of a job's durable log; numbers start at 1 and have no gaps within a job.
+
+    STATE sets `state` (and `error_code`, `message` when failed). PROGRESS sets `done`, `total`, `message`, `seconds_left` (None
+    while unknown). OUTPUT sets `output_info` before the first slice. SLICE sets `output` and `z`. PREVIEW sets `output`.
+    """
+
+    number: int
+    job: str
+    kind: EventKind
+    time: float
+    state: JobState | None = None
+    done: int = 0
+    total: int = 0
+    seconds_left: float | None = None
+    message: str = ""
+    error_code: str = ""
+    output: str = ""
+    z: int = -1
+    output_info: OutputInfo | None = None
+
+
+def to_json(record: Any) -> Any:
+    """Return the plain JSON value of a record (dataclass, enum, tuple, dict or scalar)."""
+    if dataclasses.is_dataclass(record) and not isinstance(record, type):
+        return {f.name: to_json(getattr(record, f.name)) for f in dataclasses.fields(record)}
+    if isinstance(record, enum.Enum):
+        return record.value
+    if isinstance(record, (tuple, list)):
+        return [to_json(item) for item in record]
+    if isinstance(record, dict):
+        return {str(key): to_json(value) for key, value in record.items()}
+    return record
+
+
+def from_json(kind: type[RecordT], value: Any, where: str = "") -> RecordT:
+    """Return the record of type `kind` that `value` describes. Raises InputError naming the key and the rule."""
+    return typing.cast(RecordT, _read(kind, value, where or getattr(kind, "__name__", "value")))
+
+
+def _read(kind: Any, value: Any, where: str) -> Any:
+    origin, args = typing.get_origin(kind), typing.get_args(kind)
+    if kind is Any:
+        return value
+    if dataclasses.is_dataclass(kind):
+        return _read_record(kind, value, where)
+    if origin in (typing.Union, types.UnionType):
+        return _read_union(args, value, where)
+    if origin is tuple:
+        return _read_tuple(args, value, where)
+    if origin is dict and isinstance(value, dict):
+        return {key: _read(args[1], item, f"{where}.{key}") for key, item in value.items()}
+    if isinstance(kind, type) and issubclass(kind, enum.Enum):
+        return _read_enum(kind, value, where)
+    return _read_scalar(kind, value, where)
+
+
+def _read_record(kind: Any, value: Any, where: str) -> Any:
+    if not isinstance(value, dict):
+        raise InputError(f"{where} must be an object, not {type(value).__name__}")
+    hints = typing.get_type_hints(kind)
+    fields = {f.name: f for f in dataclasses.fields(kind)}
+    if unknown := sorted(set(value) - set(fields)):
+        raise InputError(f"{where} has the unknown key {unknown[0]!r}; known: {', '.join(fields)}")
+    for name, f in fields.items():
+        required = f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
+        if required and name not in value:
+            raise InputError(f"{where} lacks the key {name!r}")
+    return kind(**{name: _read(hints[name], item, f"{where}.{name}") for name, item in value.items()})
+
+
+def _read_union(choices: tuple[Any, ...], value: Any, where: str) -> Any:
+    if value is None and type(None) in choices:
+        return None
+    plain = [choice for choice in choices if choice is not type(None)]
+    if type(value) in plain:
+        return value
+    if len(plain) == 1:
+        return _read(plain[0], value, where)
+    raise InputError(f"{where} is {value!r}: it must be {' or '.join(c.__name__ for c in plain)}")
+
+
+def _read_tuple(args: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
+    if not isinstance(value, (list, tuple)):
+        raise InputError(f"{where} must be a list, not {type(value).__name__}")
+    if args[-1] is Ellipsis:
+        return tuple(_read(args[0], item, f"{where}[{i}]") for i, item in enumerate(value))
+    if len(value) != len(args):
+        raise InputError(f"{where} has {len(value)} entries: it must have {len(args)}")
+    return tuple(_read(arg, item, f"{where}[{i}]") for i, (arg, item) in enumerate(zip(args, value, strict=True)))
+
+
+def _read_enum(kind: type[enum.Enum], value: Any, where: str) -> enum.Enum:
+    try:
+        return kind(value)
+    except ValueError:
+        raise InputError(f"{where} is {value!r}: it must be one of {', '.join(str(k.value) for k in kind)}") from None
+
+
+def _read_scalar(kind: type, value: Any, where: str) -> Any:
+    if kind is float and type(value) is int:
+        return float(value)
+    if type(value) is not kind:
+        raise InputError(f"{where} is {value!r}: it must be {kind.__name__}")
+    return value

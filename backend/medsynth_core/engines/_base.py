@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import os
 import pkgutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -70,7 +71,10 @@ EngineEvent = Progress | Slice | Preview | Note | OutputInfo
 
 @dataclass(frozen=True)
 class Task:
-    """All an engine may depend on. `finished` holds slices (output → z → array) kept from before a resume."""
+    """All an engine may depend on. `finished` holds slices (output → z → array) kept from before a resume.
+
+    `attempt` counts how often the job was started before; no result may depend on it.
+    """
 
     inputs: Mapping[str, Volume]
     params: Any
@@ -78,11 +82,15 @@ class Task:
     model: Any = None
     options: Mapping[str, Scalar] = field(default_factory=dict)
     finished: Mapping[str, Mapping[int, np.ndarray]] = field(default_factory=dict)
+    attempt: int = 0
 
 
 @dataclass(frozen=True)
 class Engine:
-    """One method: what it takes, how its model loads and how it runs. `load` is None for an engine without models."""
+    """One method: what it takes, how its model loads and how it runs. `load` is None for an engine without models.
+
+    `only_with` names an environment variable that must be 1 for the engine to be listed: the tests' engine is not for users.
+    """
 
     name: str
     summary: str
@@ -92,6 +100,12 @@ class Engine:
     paper: str = ""
     load: Callable[[Path, str], Any] | None = None
     recipe: Callable[..., Any] | None = None
+    only_with: str = ""
+
+    @property
+    def listed(self) -> bool:
+        """Whether the engine is offered in this environment."""
+        return not self.only_with or os.environ.get(self.only_with) == "1"
 
     def describe(self) -> EngineInfo:
         """Return the entry of the capability document."""
@@ -143,6 +157,8 @@ def discover() -> tuple[dict[str, Engine], tuple[EngineInfo, ...]]:
             engine = importlib.import_module(f"medsynth_core.engines.{found.name}").ENGINE
         except Exception as problem:  # noqa: BLE001  border: a broken engine must not take the others down
             infos.append(EngineInfo(found.name, "", problem=f"{type(problem).__name__}: {problem}"))
+            continue
+        if not engine.listed:
             continue
         engines[engine.name] = engine
         infos.append(engine.describe())

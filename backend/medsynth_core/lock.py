@@ -1,0 +1,69 @@
+"""The OS lock of a state folder: held while a service runs on it, so "is one running?" never depends on a process id.
+
+The kernel drops the lock when its holder dies, however it dies. The service holds it for life; the launcher only asks.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import IO
+
+LOCK_NAME = "service.lock"
+
+
+class FolderLock:
+    """The exclusive lock of a state folder, held from `acquire` until `release` or the end of the process."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / LOCK_NAME
+        self._file: IO[bytes] | None = None
+
+    def acquire(self, patience_s: float = 1.0) -> bool:
+        """Take the lock and say whether it worked. Waits a little, for a launcher that asks holds it for an instant."""
+        deadline = time.monotonic() + patience_s
+        while not self._try():
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(0.02)
+        return True
+
+    def release(self) -> None:
+        """Give the lock back; harmless when it is not held."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _try(self) -> bool:
+        file = os.fdopen(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600), "r+b")
+        try:
+            _lock(file)
+        except OSError:
+            file.close()
+            return False
+        self._file = file
+        return True
+
+
+def is_held(folder: Path) -> bool:
+    """Return whether a running service holds the folder's lock."""
+    if not (folder / LOCK_NAME).exists():
+        return False
+    lock = FolderLock(folder)
+    free = lock.acquire(patience_s=0)
+    lock.release()
+    return not free
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(file: IO[bytes]) -> None:
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+else:
+    import fcntl
+
+    def _lock(file: IO[bytes]) -> None:
+        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)

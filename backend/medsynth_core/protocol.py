@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import functools
 import types
 import typing
 from dataclasses import dataclass, field
@@ -331,7 +332,7 @@ def _read(kind: Any, value: Any, where: str) -> Any:
 def _read_record(kind: Any, value: Any, where: str) -> Any:
     if not isinstance(value, dict):
         raise InputError(f"{where} must be an object, not {type(value).__name__}")
-    hints = typing.get_type_hints(kind)
+    hints = _hints(kind)
     fields = {f.name: f for f in dataclasses.fields(kind)}
     if unknown := sorted(set(value) - set(fields)):
         raise InputError(f"{where} has the unknown key {unknown[0]!r}; known: {', '.join(fields)}")
@@ -340,6 +341,11 @@ def _read_record(kind: Any, value: Any, where: str) -> Any:
         if required and name not in value:
             raise InputError(f"{where} lacks the key {name!r}")
     return kind(**{name: _read(hints[name], item, f"{where}.{name}") for name, item in value.items()})
+
+
+@functools.cache
+def _hints(kind: type) -> dict[str, Any]:
+    return typing.get_type_hints(kind)
 
 
 def _read_union(choices: tuple[Any, ...], value: Any, where: str) -> Any:

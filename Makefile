@@ -1,0 +1,64 @@
+# Two commands do everything on a fresh Debian, Ubuntu or macOS machine:
+#     make demo     set up, open the viewer and synthesize (no screen: saves demo.png)
+#     make test     set up and run the tests
+# Others: setup, test-slow, lint, bench, bench-quality, starter, clean. Works with the make 3.81 of macOS.
+
+SHELL := /bin/sh
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+DATA ?= $(or $(MEDSYNTH_DATA),../shared/data)
+# Where pip finds torch; empty means PyPI. The CPU wheels of PyTorch are gigabytes smaller on Linux:
+#     make setup TORCH_INDEX=https://download.pytorch.org/whl/cpu
+TORCH_INDEX ?=
+
+PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet -c constraints.txt
+PYTEST := QT_QPA_PLATFORM=offscreen $(BIN)/python -m pytest -q
+PYTEST_GUI := sh scripts/with_display.sh $(BIN)/python -m pytest -q
+
+.PHONY: setup demo test test-slow lint bench bench-quality starter clean
+
+setup: $(STAMP)
+
+$(STAMP): setup.cfg constraints.txt scripts/system_libraries.sh
+	@sh scripts/system_libraries.sh
+	@test -x $(BIN)/pip || sh scripts/make_venv.sh $(VENV)
+	@echo "Installing MedSynth into $(VENV) (minutes, the first time only) ..."
+	@test -z "$(TORCH_INDEX)" || $(PIP) --no-deps --index-url $(TORCH_INDEX) torch
+	@$(PIP) -e ".[dev]"
+	@touch $@
+
+demo: setup
+	@sh scripts/demo.sh $(BIN)/msynth
+
+# The viewer tests run one after the other on one screen; all others on two processes.
+# The second group runs whatever the first gave, so that one call tells everything.
+test: setup
+	@status=0; \
+	$(PYTEST_GUI) -m "gui and not slow and not gpu" || status=1; \
+	$(PYTEST) -n 2 -m "not gui and not slow and not gpu" || status=1; \
+	exit $$status
+
+test-slow: setup
+	@$(PYTEST_GUI) -m slow --timeout 1800
+
+lint: setup
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/npe2 validate napari_medsynth/napari.yaml
+
+bench: setup
+	@$(BIN)/python -m benchmarks.speed
+
+bench-quality: setup
+	@$(BIN)/python -m benchmarks.quality --data $(DATA) $(BENCH)
+
+# Trains the shipped models again from DATA, or goes on from the shipped weights.
+starter: setup
+	@$(BIN)/python -m medsynth_core.starter --data $(DATA) $(STARTER)
+
+clean:
+	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis demo.png
+	find . -name __pycache__ -not -path "./$(VENV)/*" -prune -exec rm -rf {} +

@@ -1,0 +1,118 @@
+"""A feature network trained on real images, without labels: what KID looks through.
+
+Two views of one image must be found again among the views of others (InfoNCE, van den Oord et al. 2018, arXiv 1807.03748):
+
+    z, z'  unit vectors of two views     L = −log  exp(z·z' / T) / Σ_j exp(z·z'_j / T)     (1)
+
+Features are the pooled maps of every stage, standardized on the training images, so that texture counts as well as content.
+Nothing is downloaded. Figures of different feature networks do not compare, which is why its name goes with each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from medsynth_core.evaluation.generator import Images
+from medsynth_core.evaluation.jitter import Jitter, move
+from medsynth_core.evaluation.metrics import Features
+from medsynth_core.evaluation.tensors import image_tensor
+
+BATCH_AT_TEST = 64
+CLOSE_UPS = Jitter(zoom=(0.5, 1.0), shift=0.15, turn=0.15, light=0.05)
+
+
+@dataclass(frozen=True)
+class FeatureSettings:
+    """How the feature network is trained. Light is hardly varied: a wrong tint must stay visible to KID."""
+
+    steps: int = 1000
+    batch: int = 48
+    widths: tuple[int, ...] = (24, 48, 96, 128)
+    learning_rate: float = 1e-3
+    temperature: float = 0.2
+    seed: int = 0
+    jitter: Jitter = CLOSE_UPS
+
+
+class FeatureNetwork(nn.Module):
+    """(B, C, y, x) → (B, sum of widths): each stage halves the grid and adds its mean to the features."""
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, channels: int, widths: tuple[int, ...]) -> None:
+        super().__init__()
+        self.stages = nn.ModuleList(_stage(n, wider) for n, wider in zip((channels, *widths[:-1]), widths, strict=True))
+        self.head = nn.Sequential(nn.Linear(sum(widths), 128), nn.SiLU(), nn.Linear(128, 64))
+        self.register_buffer("mean", torch.zeros(sum(widths)))
+        self.register_buffer("scale", torch.ones(sum(widths)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the features, standardized on the training images."""
+        pooled = []
+        for stage in self.stages:
+            x = stage(x)  # (B, width, y/2, x/2)
+            pooled.append(x.mean(dim=(2, 3)))
+        return (torch.cat(pooled, dim=1) - self.mean) / self.scale
+
+
+def build_features(channels: int, settings: FeatureSettings) -> FeatureNetwork:
+    """Return the untrained network."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        return FeatureNetwork(channels, settings.widths)
+
+
+def train_features(network: FeatureNetwork, images: Images, settings: FeatureSettings) -> Iterator[float]:
+    """Train `network` on real images (n, c, y, x), yielding the loss of each step; standardizes it at the end."""
+    x = image_tensor(images)
+    generator = torch.Generator().manual_seed(settings.seed)
+    batch = min(settings.batch, len(x))
+    optimizer = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=1e-4)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, settings.learning_rate, total_steps=settings.steps)
+    network.train()
+    for _ in range(settings.steps):
+        chosen = x[torch.randperm(len(x), generator=generator)[:batch]]
+        views = [_view(chosen, settings.jitter, generator) for _ in range(2)]
+        z, other = (functional.normalize(network.head(network(view)), dim=1) for view in views)
+        loss = contrastive_loss(z, other, settings.temperature)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        yield float(loss.detach())
+    network.eval()
+    _standardize(network, images)
+
+
+def contrastive_loss(z: Tensor, other: Tensor, temperature: float) -> Tensor:
+    """Return (1), averaged over both directions. z, other: (B, d) unit vectors of two views of the same B images."""
+    likeness = z @ other.T / temperature
+    same = torch.arange(len(z))
+    return (functional.cross_entropy(likeness, same) + functional.cross_entropy(likeness.T, same)) / 2
+
+
+@torch.no_grad()
+def features(network: FeatureNetwork, images: Images) -> Features:
+    """Return (n, d) float64 features of images (n, c, y, x)."""
+    return np.concatenate([network(part).double().numpy() for part in image_tensor(images).split(BATCH_AT_TEST)])
+
+
+def _view(images: Tensor, jitter: Jitter, generator: torch.Generator) -> Tensor:
+    return jitter.relight(move(jitter.geometry(len(images), generator), images), generator)
+
+
+def _standardize(network: FeatureNetwork, images: Images) -> None:
+    found = torch.from_numpy(features(network, images))
+    network.mean.copy_(found.mean(dim=0))
+    network.scale.copy_(found.std(dim=0).clamp_min(1e-6))
+
+
+def _stage(width: int, wider: int) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(width, wider, 4, stride=2, padding=1), nn.GroupNorm(8, wider), nn.SiLU())

@@ -1,0 +1,99 @@
+"""The judges of one data set, trained once and kept with their cards: a segmenter and a feature network.
+
+    runs/judges/polyp/
+    ├── segmenter.safetensors   segmenter.json     card: settings, training images, checksum
+    └── features.safetensors    features.json
+
+A kept judge is used again only if its card says the same training images and settings; else it is trained anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from medsynth_core.evaluation.features import FeatureNetwork, FeatureSettings, build_features, features, train_features
+from medsynth_core.evaluation.generator import Images, Masks, Pairs
+from medsynth_core.evaluation.metrics import Features
+from medsynth_core.evaluation.plain_unet import PlainUNet
+from medsynth_core.evaluation.segmenter import SegmenterSettings, build_segmenter, segment, train_segmenter
+from medsynth_core.protocol import to_json
+
+Report = Callable[[str, int, float], None]
+"""(judge, step from 1, loss), called after each step while one is trained."""
+
+
+@dataclass(frozen=True)
+class JudgeSettings:
+    """How both judges are trained."""
+
+    segmenter: SegmenterSettings = field(default_factory=SegmenterSettings)
+    features: FeatureSettings = field(default_factory=FeatureSettings)
+
+
+@dataclass(frozen=True)
+class Judges:
+    """Both judges, ready; the names, which stand beside each figure, end in the first digits of the weights' checksum."""
+
+    segmenter: PlainUNet
+    feature_network: FeatureNetwork
+    segmenter_name: str
+    features_name: str
+
+    def segment(self, images: Images) -> Masks:
+        """Return the labels (n, y, x) seen in images (n, c, y, x)."""
+        return segment(self.segmenter, images)
+
+    def features(self, images: Images) -> Features:
+        """Return features (n, d) of images (n, c, y, x)."""
+        return features(self.feature_network, images)
+
+
+def prepare_judges(folder: Path, data: str, real: Pairs, settings: JudgeSettings, report: Report) -> Judges:
+    """Return the judges of the data set named `data`, trained on `real` (its training split) or read from `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    segmenter = build_segmenter(real.channels, real.labels, settings.segmenter)
+    training = train_segmenter(segmenter, real, settings.segmenter)
+    segmenter_name = _ready(segmenter, folder, _facts("segmenter", data, real, settings.segmenter), training, report)
+    network = build_features(real.channels, settings.features)
+    training = train_features(network, real.images, settings.features)
+    features_name = _ready(network, folder, _facts("features", data, real, settings.features), training, report)
+    return Judges(segmenter, network, segmenter_name, features_name)
+
+
+def _ready(network: nn.Module, folder: Path, facts: dict[str, object], training: Iterator[float], report: Report) -> str:
+    """Bring `network` to its trained state and return its name; `training` runs only if nothing fitting is kept."""
+    judge = str(facts["judge"])
+    weights, card = folder / f"{judge}.safetensors", folder / f"{judge}.json"
+    if not _is_kept(weights, card, facts):
+        for step, loss in enumerate(training, start=1):
+            report(judge, step, loss)
+        save_file(network.state_dict(), weights.with_suffix(".partial"))
+        os.replace(weights.with_suffix(".partial"), weights)
+        card.write_text(json.dumps({**facts, "sha256": _sha256(weights)}, indent=2) + "\n", "utf-8")
+    network.load_state_dict(load_file(weights))
+    network.eval()
+    return f"{judge}-{facts['data']}-{_sha256(weights)[:8]}"
+
+
+def _is_kept(weights: Path, card: Path, facts: dict[str, object]) -> bool:
+    if not (weights.is_file() and card.is_file()):
+        return False
+    return json.loads(card.read_text("utf-8")) == {**facts, "sha256": _sha256(weights)}
+
+
+def _facts(judge: str, data: str, real: Pairs, settings: SegmenterSettings | FeatureSettings) -> dict[str, object]:
+    digest = hashlib.sha256(real.images.tobytes() + real.masks.tobytes()).hexdigest()
+    shape = list(real.images.shape)
+    return {"judge": judge, "data": data, "trained_on": shape, "trained_on_sha256": digest, "settings": to_json(settings)}
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -9,8 +9,8 @@
     )
 
 `run` is a generator: it yields what happens, and closing it cancels. The worker turns what it yields into durable events, so
-the progress bar, the live layer, cancel, resume and the tests need nothing else. Everything an engine computes must follow from the
-task alone (inputs, params, seed): the same task gives the same bytes on the same device, also when it resumes.
+the progress bar, the live layer, cancel, resume and the tests need nothing else. Everything an engine computes must follow
+from the task alone (inputs, params, seed): the same task gives the same bytes on the same device, also when it resumes.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ EngineEvent = Progress | Slice | Preview | Note | OutputInfo
 class Task:
     """All an engine may depend on. `finished` holds slices (output → z → array) kept from before a resume.
 
-    `attempt` counts how often the job was started before; no result may depend on it.
+    `attempt` counts the starts of the job from 1; no result may depend on it.
     """
 
     inputs: Mapping[str, Volume]
@@ -82,7 +82,7 @@ class Task:
     model: Any = None
     options: Mapping[str, Scalar] = field(default_factory=dict)
     finished: Mapping[str, Mapping[int, np.ndarray]] = field(default_factory=dict)
-    attempt: int = 0
+    attempt: int = 1
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,7 @@ def run(task: Task) -> Iterator[EngineEvent]:
 def _make(task: Task, z: int) -> Iterator[EngineEvent]:
     params: Params = task.params
     time.sleep(params.delay_ms / 1000)
-    if params.fault != "none" and z == params.fault_at and task.attempt < params.fault_times:
+    if params.fault != "none" and z == params.fault_at and task.attempt <= params.fault_times:
         yield from _fail(params.fault)
     pixels = slice_pixels(task.seed, z, params.size)
     if z == 0:

@@ -1,6 +1,6 @@
 """The OS lock of a state folder: held while a service runs on it, so "is one running?" never depends on a process id.
 
-The kernel drops the lock when its holder dies, however it dies. The service holds it for life; the launcher only asks.
+The kernel drops the lock when its holder dies, however it dies. The service holds it for life.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class FolderLock:
         self._file: IO[bytes] | None = None
 
     def acquire(self, patience_s: float = 1.0) -> bool:
-        """Take the lock and say whether it worked. Waits a little, for a launcher that asks holds it for an instant."""
+        """Take the lock and say whether it worked. Waits a little, for a service that is just ending."""
         deadline = time.monotonic() + patience_s
         while not self._try():
             if time.monotonic() >= deadline:
@@ -45,16 +45,6 @@ class FolderLock:
             return False
         self._file = file
         return True
-
-
-def is_held(folder: Path) -> bool:
-    """Return whether a running service holds the folder's lock."""
-    if not (folder / LOCK_NAME).exists():
-        return False
-    lock = FolderLock(folder)
-    free = lock.acquire(patience_s=0)
-    lock.release()
-    return not free
 
 
 if sys.platform == "win32":

@@ -1,0 +1,51 @@
+"""Writing files so that a reader never sees half of one: temporary name, sync, rename."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+PARTIAL = ".partial"
+
+
+def write_file(path: Path, content: bytes | memoryview, *, sync: bool = True, mode: int = 0o600) -> None:
+    """Put `content` at `path` in one step. Without `sync` a power cut may lose it, a killed process not."""
+    partial = path.with_name(f"{path.name}.{os.getpid()}{PARTIAL}")
+    try:
+        _write(partial, content, sync, mode)
+        os.replace(partial, path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder survive a power cut; Windows does so by itself."""
+    if sys.platform == "win32":
+        return
+    fd = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def sweep(folder: Path) -> int:
+    """Remove what killed writers left behind under `folder`; return how many files."""
+    left = list(folder.rglob(f"*{PARTIAL}"))
+    for path in left:
+        path.unlink(missing_ok=True)
+    return len(left)
+
+
+def _write(path: Path, content: bytes | memoryview, sync: bool, mode: int) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), mode)
+    try:
+        left = memoryview(content)
+        while left:
+            left = left[os.write(fd, left) :]
+        if sync:
+            os.fsync(fd)
+    finally:
+        os.close(fd)

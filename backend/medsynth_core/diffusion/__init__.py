@@ -1,0 +1,1 @@
+"""What the engines share: the path from data to noise, samplers, distillation."""

@@ -1,0 +1,1 @@
+"""Steps between a user's grid and a model's grid, the same in training and inference."""

@@ -1,0 +1,1 @@
+"""Model folders: a card, weights in safetensors, checksums; and where they are found."""

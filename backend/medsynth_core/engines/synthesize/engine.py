@@ -1,0 +1,111 @@
+"""The engine: a label mask in, an image of the same size out."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+from medsynth_core.engines._base import Engine, EngineEvent, Note, Preview, Progress, Slice, Task, param
+from medsynth_core.engines.synthesize.model import CompactModel
+from medsynth_core.errors import ModelError, ShapeError
+from medsynth_core.imaging.grid import image_from_grid
+from medsynth_core.protocol import InputInfo, ModelCard, OutputInfo, Scalar
+from medsynth_core.training.order import TrainingOrder
+from medsynth_core.training.recipe import Recipe
+from medsynth_core.vocabulary import understand
+from medsynth_core.volume import Volume
+
+PREVIEW_SECONDS = 0.25
+
+
+@dataclass(frozen=True)
+class Params:
+    """What may be asked for beside the mask. The range of `guidance` ends where pictures begin to burn out."""
+
+    steps: int = param(4, "Steps", choices=(1, 2, 4, 8, 16), help="Network evaluations: 1 is a draft, 16 the finest")
+    guidance: float = param(
+        1.0, "Guidance", minimum=1.0, maximum=4.0, help="Above 1 follows the mask harder, at twice the time", advanced=True
+    )
+
+
+class Synthesizer(Protocol):
+    """A loaded model, whatever its backbone."""
+
+    @property
+    def card(self) -> ModelCard:
+        """Return the model's card."""
+
+    @property
+    def device(self) -> str:
+        """Return where it computes."""
+
+    def generate(
+        self, labels: npt.NDArray[np.uint8], seed: int, steps: int, guidance: float, options: dict[str, Scalar]
+    ) -> Iterator[Tensor]:
+        """Yield the image (channels, y, x) in [−1, 1] on the model's grid after each of `steps` evaluations."""
+
+
+def load(folder: Path, device: str) -> Synthesizer:
+    """Return the model of a folder. Raises ModelError for a folder of another kind."""
+    index = folder / "model_index.json"
+    if not index.is_file():
+        raise ModelError(f"{folder.name} has no model_index.json: it is not a synthesize model")
+    if json.loads(index.read_text("utf-8")).get("_class_name") == "StableDiffusionControlNetPipeline":
+        from medsynth_core.engines.synthesize.stable_diffusion import StableDiffusionModel
+
+        return StableDiffusionModel.load(folder, device)
+    return CompactModel.load(folder, device)
+
+
+def run(task: Task) -> Iterator[EngineEvent]:
+    """Yield progress, previews of long runs, and the image as the one slice of the output `image`."""
+    mask, model = task.inputs["mask"], task.model
+    labels = understand(_single_slice(mask), model.card.labels)
+    shape = (model.card.channels, 1, *labels.shape)
+    yield OutputInfo("image", "image", shape, "uint8", tuple(tuple(row) for row in mask.affine.tolist()))
+    yield Note("device", model.device)
+    steps, image, shown = task.params.steps, None, time.monotonic()
+    yield Progress(0, steps)
+    for done, image in enumerate(model.generate(labels, task.seed, steps, task.params.guidance, dict(task.options)), start=1):
+        yield Progress(done, steps)
+        if done < steps and time.monotonic() - shown > PREVIEW_SECONDS:
+            yield Preview("image", image_from_grid(image, labels.shape)[:, None])
+            shown = time.monotonic()
+    assert image is not None
+    yield Slice("image", 0, image_from_grid(image, labels.shape))
+
+
+def recipe(data: Path, order: TrainingOrder) -> Recipe:
+    """Return how the shared loop trains on a folder. Imported late: inference needs none of it."""
+    from medsynth_core.engines.synthesize.prepare import prepare
+
+    return prepare(data, order)
+
+
+def _single_slice(mask: Volume) -> npt.NDArray[np.generic]:
+    channels, slices = mask.array.shape[:2]
+    if channels != 1:
+        raise ShapeError(f"mask has {channels} channels: it must have one, holding label values")
+    if slices != 1:
+        raise ShapeError(f"mask has {slices} slices: this engine takes one 2-D slice; choose a slice of the stack")
+    return mask.array[0, 0]
+
+
+ENGINE = Engine(
+    name="synthesize",
+    summary="Paint a mask, get the image",
+    paper="Siamese-Diffusion, CVPR 2025, arXiv 2505.06068",
+    inputs=(InputInfo("mask", "Mask", "labels"),),
+    params=Params,
+    load=load,
+    run=run,
+    recipe=recipe,
+)

@@ -1,0 +1,98 @@
+"""A trained compact model in memory: hint encoder, denoiser and card."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from diffusers import ModelMixin
+from torch import Tensor
+
+from medsynth_core import __version__
+from medsynth_core.diffusion.samplers import noise_for, sample
+from medsynth_core.engines.synthesize import network
+from medsynth_core.engines.synthesize.network import Denoiser, HintEncoder, LinearHint
+from medsynth_core.engines.synthesize.objective import mask_hint
+from medsynth_core.errors import ModelError
+from medsynth_core.imaging.grid import labels_to_grid
+from medsynth_core.models.folder import verify
+from medsynth_core.protocol import ModelCard, Scalar
+
+_HINTS = {"HintEncoder": HintEncoder, "LinearHint": LinearHint}
+
+
+@dataclass(frozen=True)
+class CompactModel:
+    """Networks ready to run on `device`, in evaluation mode, 32 bit on the CPU."""
+
+    hint_encoder: HintEncoder | LinearHint
+    denoiser: Denoiser
+    card: ModelCard
+    device: str = "cpu"
+
+    @classmethod
+    def load(cls, folder: Path, device: str = "cpu") -> CompactModel:
+        """Return the model of a verified folder. Raises ModelTamperedError, ModelTooNewError or ModelError."""
+        card = verify(folder)
+        index = json.loads((folder / "model_index.json").read_text("utf-8"))
+        hint_class = _HINTS.get(index.get("hint_encoder", [None, None])[1])
+        if index.get("_class_name") != "CompactSynthesizer" or hint_class is None:
+            raise ModelError(f"model {card.id} is not a compact synthesize model: its model_index.json names other parts")
+        hint = hint_class.from_pretrained(folder / "hint_encoder", torch_dtype=torch.float32, low_cpu_mem_usage=False)
+        denoiser = Denoiser.from_pretrained(folder / "denoiser", torch_dtype=torch.float32, low_cpu_mem_usage=False)
+        return cls(hint.to(device).eval(), denoiser.to(device).eval(), card, device)
+
+    @torch.inference_mode()
+    def generate(
+        self, labels: npt.NDArray[np.uint8], seed: int, steps: int, guidance: float, options: dict[str, Scalar]
+    ) -> Iterator[Tensor]:
+        """Yield the image (channels, y, x) in [−1, 1] on the model's grid after each of `steps` evaluations."""
+        masks = labels_to_grid(labels, self._label_count, self.card.size)[None].to(self.device)
+        control = self.hint_encoder(mask_hint(masks, self.card.channels))
+        nothing = self.hint_encoder(mask_hint(masks, self.card.channels), keep=masks.new_zeros(1, dtype=torch.bool))
+        indices = self.option_indices(options, 1)
+
+        def predict(x_t: Tensor, t: Tensor, r: Tensor) -> Tensor:
+            predicted = self.denoiser(x_t, t, control, indices)
+            if guidance == 1:
+                return predicted
+            free = self.denoiser(x_t, t, nothing, None)
+            return free + guidance * (predicted - free)  # classifier-free guidance, arXiv 2207.12598, eq. 6
+
+        noise = noise_for(seed, 0, (1, self.card.channels, *self.card.size)).to(self.device)
+        for image in sample(predict, noise, steps):
+            yield image[0]
+
+    @property
+    def _label_count(self) -> int:
+        return max(label.value for label in self.card.labels) + 1
+
+    def option_indices(self, values: dict[str, Scalar], count: int) -> Tensor | None:
+        """Return the options as indices (count, number of options), in the order of the card."""
+        if not self.card.options:
+            return None
+        row = [list(option.choices).index(values[option.name]) for option in self.card.options]
+        return torch.tensor([row], device=self.device).expand(count, -1)
+
+
+def save_parts(hint_encoder: ModelMixin, denoiser: ModelMixin, folder: Path) -> None:
+    """Write both parts in half precision and the diffusers index beside them."""
+    for name, part in (("hint_encoder", hint_encoder), ("denoiser", denoiser)):
+        copy.deepcopy(part).half().save_pretrained(folder / name)
+    library = network.__name__
+    index = {
+        "_class_name": "CompactSynthesizer",
+        "_medsynth_version": __version__,
+        "denoiser": [library, type(denoiser).__name__],
+        "hint_encoder": [library, type(hint_encoder).__name__],
+    }
+    partial = folder / "model_index.json.partial"
+    partial.write_text(json.dumps(index, indent=2) + "\n", "utf-8")
+    os.replace(partial, folder / "model_index.json")

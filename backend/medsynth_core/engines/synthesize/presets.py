@@ -1,0 +1,59 @@
+"""Named settings of the synthesize engine: each ablation is one name away from the default."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from medsynth_core.errors import ParameterError
+from medsynth_core.training.augment import Augmentation
+
+
+@dataclass(frozen=True)
+class Preset:
+    """How to train. `stages` are (share of the steps, image side in pixels): small first, then full size.
+
+    `objective` is "siamese", "mask-only" (no image branch, no consistency) or "concat" (the mask as input channels of the first
+    layer only, no image branch). `image_share` is the part of a batch that runs the image branch.
+    """
+
+    name: str
+    objective: str = "siamese"
+    widths: tuple[int, ...] = (64, 128, 192)
+    layers_per_block: int = 1
+    batch: int = 16
+    steps: int = 12_000
+    learning_rate: float = 4e-4
+    image_share: float = 0.25
+    stages: tuple[tuple[float, int], ...] = ((0.5, 64), (0.5, 128))
+    augmentation: Augmentation = field(default_factory=Augmentation)
+
+    def side_at(self, step: int) -> int:
+        """Return the image side (pixels) that step number `step` (from 0) trains at."""
+        reached = 0.0
+        for share, side in self.stages:
+            reached += share
+            if step < reached * self.steps:
+                return side
+        return self.stages[-1][1]
+
+
+COMPACT = Preset("compact")
+"""The default: 7.9 M parameters, 128² on a 32² grid."""
+
+PRESETS = {
+    preset.name: preset
+    for preset in (
+        COMPACT,
+        replace(COMPACT, name="no-consistency", objective="mask-only"),
+        replace(COMPACT, name="concat", objective="concat"),
+        replace(COMPACT, name="gpu", layers_per_block=1, batch=64, steps=40_000),
+        replace(COMPACT, name="toy", widths=(32, 32), batch=4, steps=6, stages=((0.5, 16), (0.5, 32))),
+    )
+}
+
+
+def get_preset(name: str) -> Preset:
+    """Return one preset. Raises ParameterError listing what there is."""
+    if name not in PRESETS:
+        raise ParameterError(f"preset is {name!r}: it must be one of {', '.join(PRESETS)}")
+    return PRESETS[name]

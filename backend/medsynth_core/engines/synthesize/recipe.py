@@ -1,0 +1,130 @@
+"""How the shared loop trains a synthesize model."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from medsynth_core.diffusion.flow import noised, velocity_loss
+from medsynth_core.diffusion.samplers import noise_for, sample
+from medsynth_core.engines.synthesize import objective
+from medsynth_core.engines.synthesize.dataset import PairArrays
+from medsynth_core.engines.synthesize.model import CompactModel, save_parts
+from medsynth_core.engines.synthesize.network import Denoiser, HintEncoder, LinearHint
+from medsynth_core.engines.synthesize.objective import Batch, mask_hint
+from medsynth_core.engines.synthesize.presets import Preset
+from medsynth_core.protocol import ModelCard
+
+STRIP_SAMPLES = 8
+VALIDATION_TIMES = (0.2, 0.5, 0.8)
+
+
+@dataclass(frozen=True)
+class SynthesizeRecipe:
+    """A preset, the data of both sides of the split, and the card to be."""
+
+    preset: Preset
+    training: PairArrays
+    validation: PairArrays
+    blank_card: ModelCard
+    seed: int = 0
+    base: Path | None = None
+    device: str = "cpu"
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps of the whole training."""
+        return self.preset.steps
+
+    @property
+    def learning_rate(self) -> float:
+        """AdamW's step size after the warm-up."""
+        return self.preset.learning_rate
+
+    @property
+    def option_sizes(self) -> tuple[int, ...]:
+        """How many values each option has."""
+        return tuple(len(option.choices) for option in self.blank_card.options)
+
+    @property
+    def labels(self) -> int:
+        """Channels of the one-hot mask."""
+        return max(label.value for label in self.blank_card.labels) + 1
+
+    def build(self) -> nn.ModuleDict:
+        """Return hint encoder and denoiser: new ones, or those of the base model."""
+        if self.base is not None:
+            model = CompactModel.load(self.base)
+            return nn.ModuleDict({"hint_encoder": model.hint_encoder, "denoiser": model.denoiser})
+        channels, widths = self.blank_card.channels, self.preset.widths
+        encoder = LinearHint if self.preset.objective == "concat" else HintEncoder
+        denoiser = Denoiser(channels, widths, self.preset.layers_per_block, self.option_sizes)
+        return nn.ModuleDict({"hint_encoder": encoder(self.labels + channels, widths), "denoiser": denoiser})
+
+    def loss(self, networks: nn.ModuleDict, step: int, generator: torch.Generator) -> dict[str, Tensor]:
+        """Return the terms of the preset's objective on the batch of this step."""
+        p = self.preset
+        rows = torch.randint(len(self.training), (p.batch,), generator=generator)
+        batch = self._batch(self.training, rows, p.side_at(step), generator, augment=True)
+        d = objective.draw(batch, self.option_sizes, generator)
+        hint_encoder, denoiser = networks["hint_encoder"], networks["denoiser"]
+        if p.objective == "siamese":
+            return objective.siamese_loss(hint_encoder, denoiser, batch, d, step / p.steps, p.image_share, generator)
+        return objective.mask_branch_loss(hint_encoder, denoiser, batch, d)
+
+    @torch.no_grad()
+    def validation_loss(self, networks: nn.ModuleDict) -> float:
+        """Return the mean velocity loss of the mask branch on up to 64 held-out pairs, at fixed times and noise."""
+        if not len(self.validation):
+            return math.nan
+        generator = torch.Generator().manual_seed(self.seed)
+        side = self.preset.stages[-1][1]
+        batch = self._batch(self.validation, torch.arange(min(64, len(self.validation))), side, generator, augment=False)
+        noise = torch.randn(batch.images.shape, generator=generator).to(self.device)
+        control = networks["hint_encoder"](mask_hint(batch.masks, batch.images.shape[1]))
+        losses = []
+        for t in VALIDATION_TIMES:
+            times = torch.full((len(batch.images),), t, device=self.device)
+            predicted = networks["denoiser"](noised(batch.images, noise, times), times, control, batch.options)
+            losses.append(velocity_loss(predicted, batch.images, times).mean())
+        return float(torch.stack(losses).mean())
+
+    @torch.no_grad()
+    def strip(self, networks: nn.ModuleDict) -> np.ndarray:
+        """Return three rows of held-out masks, four-step samples of them (fixed seeds), and the real images."""
+        source = self.validation if len(self.validation) else self.training
+        rows = torch.linspace(0, len(source) - 1, STRIP_SAMPLES).long()
+        batch = self._batch(source, rows, self.preset.stages[-1][1], torch.Generator(), augment=False)
+        noise = noise_for(0, 0, tuple(batch.images.shape)).to(self.device)
+        control = networks["hint_encoder"](mask_hint(batch.masks, batch.images.shape[1]))
+
+        def predict(x_t: Tensor, t: Tensor, r: Tensor) -> Tensor:
+            return networks["denoiser"](x_t, t, control, batch.options)
+
+        *_, made = sample(predict, noise, 4)
+        return _mosaic([1 - 2 * batch.masks[:, :1], made, batch.images])
+
+    def card(self, steps_done: int) -> ModelCard:
+        """Return the card after that many steps."""
+        return dataclasses.replace(self.blank_card, steps=self.blank_card.steps + steps_done)
+
+    def save(self, networks: nn.ModuleDict, folder: Path) -> None:
+        """Write both networks, in half precision, as parts of a model folder."""
+        save_parts(networks["hint_encoder"], networks["denoiser"], folder)
+
+    def _batch(self, source: PairArrays, rows: Tensor, side: int, generator: torch.Generator, augment: bool) -> Batch:
+        batch = source.batch(rows, side, self.labels, self.preset.augmentation if augment else None, generator)
+        return Batch(*(part.to(self.device) for part in (batch.images, batch.masks, batch.options)))
+
+
+def _mosaic(rows: list[Tensor]) -> np.ndarray:
+    framed = [functional.pad(row, (1, 1, 1, 1)).expand(-1, 3, -1, -1) for row in rows]
+    picture = torch.cat([torch.cat(list(row), dim=2) for row in framed], dim=1)  # (3, rows·y, samples·x)
+    return ((picture.clamp(-1, 1) + 1) * 127.5).round().byte().cpu().permute(1, 2, 0).numpy()

@@ -1,0 +1,61 @@
+"""Which models there are: those that ship in `starter/`, then those the user trained or added."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from medsynth_core.errors import InputError, ModelError, ModelNotFoundError
+from medsynth_core.models.card import read_card
+from medsynth_core.models.folder import verify
+from medsynth_core.places import models_folder
+from medsynth_core.protocol import ModelCard, ModelInfo
+
+STARTER = Path(__file__).parent.parent / "starter"
+
+
+def list_models() -> tuple[ModelInfo, ...]:
+    """Return every model folder, usable or not: one that cannot be used says why. A user's model hides a starter of its name."""
+    folders = {folder.name: folder for root in (STARTER, models_folder()) for folder in _folders(root)}
+    return tuple(_describe(folder) for _, folder in sorted(folders.items()))
+
+
+def find(name: str) -> Path:
+    """Return the folder of a model. Raises ModelNotFoundError listing what there is."""
+    for root in (models_folder(), STARTER):
+        for folder in _folders(root):
+            if folder.name == name:
+                return folder
+    there = ", ".join(info.id for info in list_models()) or "none"
+    raise ModelNotFoundError(f"model is {name!r}: it must be one of {there}; add one with msynth models add FOLDER")
+
+
+def add(folder: Path) -> ModelCard:
+    """Copy a verified model folder to the user's models, under the id on its card, and return the card."""
+    if not folder.is_dir():
+        raise InputError(f"{folder.name} is not a folder: give a model folder with a card.json")
+    card = verify(folder)
+    if not card.id or Path(card.id).name != card.id or card.id.startswith("."):
+        raise ModelError(f"the card's id is {card.id!r}: it must be a plain name")
+    target = models_folder() / card.id
+    if target.exists():
+        raise ModelError(f"a model {card.id} is there already: remove it first, or give the new one another id")
+    partial = target.with_name(f".{card.id}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    shutil.copytree(folder, partial, ignore=shutil.ignore_patterns("training"), symlinks=False)
+    partial.rename(target)
+    return card
+
+
+def _folders(root: Path) -> list[Path]:
+    if not root.is_dir():
+        return []
+    return [f for f in sorted(root.iterdir()) if f.is_dir() and not f.name.startswith((".", "_"))]
+
+
+def _describe(folder: Path) -> ModelInfo:
+    try:
+        card = read_card(folder)
+    except ModelError as problem:
+        return ModelInfo(folder.name, "", problem=str(problem))
+    return ModelInfo(folder.name, card.engine, card)

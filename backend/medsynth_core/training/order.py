@@ -1,0 +1,30 @@
+"""What a user may say about a training, whatever the engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from medsynth_core.training.pairs import Columns
+
+
+@dataclass(frozen=True)
+class TrainingOrder:
+    """One training as ordered. None, or an empty text, keeps the value of the preset or the starter.
+
+    `label_names` maps mask values to names; `starter` names one of the recipes of the models that ship; `base` is a model folder
+    to go on from.
+    """
+
+    preset: str = "compact"
+    starter: str = ""
+    model_id: str = "my-model"
+    grey: bool = False
+    label_names: dict[int, str] | None = None
+    columns: Columns | None = None
+    steps: int | None = None
+    batch: int | None = None
+    base: Path | None = None
+    license: str = "not stated"
+    seed: int = 0
+    device: str = "cpu"

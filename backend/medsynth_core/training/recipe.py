@@ -1,0 +1,41 @@
+"""What an engine hands to the shared training loop."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from medsynth_core.protocol import ModelCard
+
+
+class Recipe(Protocol):
+    """One training: its networks, its loss at a step, and how the result is shown and saved.
+
+    A step's chance comes from the generator it is handed and from nothing else: that is what makes a training resume bit for bit.
+    """
+
+    steps: int
+    learning_rate: float
+    seed: int
+
+    def build(self) -> nn.ModuleDict:
+        """Return freshly initialized networks by name."""
+
+    def loss(self, networks: nn.ModuleDict, step: int, generator: torch.Generator) -> dict[str, Tensor]:
+        """Return the terms of the loss at step number `step` (from 0); their sum is minimized."""
+
+    def validation_loss(self, networks: nn.ModuleDict) -> float:
+        """Return the loss on held-out data with fixed chance; NaN if there is none."""
+
+    def strip(self, networks: nn.ModuleDict) -> np.ndarray:
+        """Return a picture (y, x, 3) uint8 of samples from fixed seeds."""
+
+    def card(self, steps_done: int) -> ModelCard:
+        """Return the card of the model after that many steps, without checksums."""
+
+    def save(self, networks: nn.ModuleDict, folder: Path) -> None:
+        """Write the networks as parts of a model folder."""

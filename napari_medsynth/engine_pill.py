@@ -1,0 +1,109 @@
+"""The engine pill: a dot and a line that tell how the engine is; a click opens what can be done about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from qtpy.QtCore import QSize, Qt, Signal
+from qtpy.QtGui import QAction, QFontDatabase, QResizeEvent, QTextCursor
+from qtpy.QtWidgets import QApplication, QDialog, QMenu, QPlainTextEdit, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+
+from napari_medsynth import diagnostics, theme
+from napari_medsynth.engine_view import STARTING, EngineView
+
+
+class EnginePill(QToolButton):
+    """Shows an EngineView and sends intentions."""
+
+    start_wanted = Signal()
+    stop_wanted = Signal()
+    free_wanted = Signal()
+    copy_wanted = Signal()
+
+    def __init__(self, theme_name: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._theme, self._view = theme_name, STARTING
+        self._log: QDialog | None = None
+        self.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.setIconSize(QSize(16, 16))
+        self.setMinimumHeight(28)
+        self.setAccessibleName("Engine")
+        self._menu = self._make_menu()
+        self.setMenu(self._menu)
+        self.show_view(STARTING)
+
+    @property
+    def view(self) -> EngineView:
+        """What is shown."""
+        return self._view
+
+    def show_view(self, view: EngineView) -> None:
+        """Show how the engine is."""
+        self._view = view
+        self.setIcon(theme.dot(view.lamp, self._theme))
+        self.setToolTip(f"{view.text}\n{view.detail}")
+        self._start.setEnabled(not view.running)
+        self._stop.setEnabled(view.running)
+        self._free.setEnabled(view.running)
+        self._elide()
+
+    def set_theme(self, name: str) -> None:
+        """Follow the viewer's theme."""
+        self._theme = name
+        self.show_view(self._view)
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        """Shorten the line to the width there is."""
+        super().resizeEvent(event)
+        self._elide()
+
+    def show_log(self) -> None:
+        """Open the end of the engine's log in a window that blocks nothing."""
+        if self._log is None:
+            self._log = _log_window(self)
+        text = self._log.findChild(QPlainTextEdit)
+        assert text is not None
+        text.setPlainText(diagnostics.log_tail())
+        self._log.show()
+        text.moveCursor(QTextCursor.MoveOperation.End)
+
+    def _elide(self) -> None:
+        room = max(60, self.width() - 58)  # icon, paddings and the menu's arrow
+        self.setText("  " + self.fontMetrics().elidedText(self._view.text, Qt.TextElideMode.ElideRight, room))
+
+    def _make_menu(self) -> QMenu:
+        menu = QMenu(self)
+        self._start = _action(menu, "Start engine", self.start_wanted.emit)
+        self._stop = _action(menu, "Stop engine", self.stop_wanted.emit)
+        self._free = _action(menu, "Free memory", self.free_wanted.emit)
+        menu.addSeparator()
+        _action(menu, "Show log", self.show_log)
+        _action(menu, "Copy diagnostics", self.copy_wanted.emit)
+        return menu
+
+
+def _action(menu: QMenu, text: str, act: Callable[[], object]) -> QAction:
+    action = QAction(text, menu)
+    action.triggered.connect(lambda: act())
+    menu.addAction(action)
+    return action
+
+
+def copy(text: str) -> None:
+    """Put text on the clipboard."""
+    clipboard = QApplication.clipboard()
+    if clipboard is not None:
+        clipboard.setText(text)
+
+
+def _log_window(parent: QWidget) -> QDialog:
+    window = QDialog(parent)
+    window.setWindowTitle("MedSynth engine log")
+    window.resize(760, 420)
+    text = QPlainTextEdit(window)
+    text.setReadOnly(True)
+    text.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
+    QVBoxLayout(window).addWidget(text)
+    return window

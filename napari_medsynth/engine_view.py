@@ -1,0 +1,75 @@
+"""What the engine pill says, worked out from the service's status. No Qt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from medsynth_core.protocol import DeviceInfo, ServiceStatus, WorkerState
+from napari_medsynth.lamp import Lamp
+
+
+@dataclass(frozen=True)
+class EngineView:
+    """The pill: lamp, one short line, a sentence for the tooltip, and whether a service runs behind it."""
+
+    lamp: Lamp
+    text: str
+    detail: str
+    running: bool
+
+
+STARTING = EngineView(Lamp.AMBER, "Starting…", "The engine is being started; this takes some seconds.", False)
+STOPPED = EngineView(Lamp.OFF, "Stopped", "The engine is stopped. It starts again when you click Synthesize.", False)
+STOPPING = EngineView(Lamp.AMBER, "Stopping…", "The engine is being stopped.", True)
+RESUMES = "The engine's worker ended and is being restarted; running jobs resume by themselves. Your layers are untouched."
+
+
+def away(reason: str) -> EngineView:
+    """Return the pill for a service that should be there and is not."""
+    return EngineView(Lamp.RED, "Not running", f"{reason}. It starts again when you click Synthesize.", False)
+
+
+def view_of(status: ServiceStatus) -> EngineView:
+    """Return the pill for a service that answered."""
+    match status.worker:
+        case WorkerState.READY:
+            return EngineView(Lamp.GREEN, _line("Ready", status), _detail(status), True)
+        case WorkerState.BUSY:
+            return EngineView(Lamp.GREEN, _line("Busy", status), _detail(status), True)
+        case WorkerState.STARTING:
+            return EngineView(Lamp.AMBER, "Starting…", "The engine loads its libraries; this takes some seconds.", True)
+        case WorkerState.RESTARTING:
+            return EngineView(Lamp.RED, "Restarting · resumes by itself", status.message or RESUMES, True)
+        case WorkerState.DOWN:
+            detail = status.message or "The engine's worker does not run: stop the engine and start it again."
+            return EngineView(Lamp.RED, "Worker down", detail, True)
+
+
+def _line(state: str, status: ServiceStatus) -> str:
+    parts = [state, *_device(status.device)]
+    if status.clients > 1:
+        parts.append(f"{status.clients} clients")
+    return " · ".join(parts)
+
+
+def _device(device: DeviceInfo | None) -> list[str]:
+    if device is None:
+        return []
+    if device.kind == "cpu":
+        return ["CPU", *([device.name] if device.name.lower() not in ("", "cpu") else [])]
+    return [
+        device.name,
+        *([f"{_gigabytes(device.memory_free)}/{_gigabytes(device.memory_total)} GB"] if device.memory_total else []),
+    ]
+
+
+def _detail(status: ServiceStatus) -> str:
+    loaded = ", ".join(status.loaded_models) or "none"
+    lines = [f"{status.clients} clients, {status.running} running, {status.queued} waiting", f"models in memory: {loaded}"]
+    if status.device is not None:
+        lines.insert(0, " · ".join(_device(status.device)))
+    return "\n".join([*lines, *([status.message] if status.message else [])])
+
+
+def _gigabytes(count: int) -> str:
+    return f"{count / 2**30:.1f}".removesuffix(".0")

@@ -1,0 +1,67 @@
+"""The one button: Synthesize → Cancel → Cancelling… → Synthesize. Esc cancels. When it is disabled, its tooltip says why."""
+
+from __future__ import annotations
+
+import enum
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtGui import QKeySequence, QShortcut
+from qtpy.QtWidgets import QPushButton, QWidget
+
+
+class Mode(enum.StrEnum):
+    """What a click does; the value is the button's text."""
+
+    READY = "Synthesize"
+    RUNNING = "Cancel"
+    CANCELLING = "Cancelling…"
+
+
+class PrimaryButton(QPushButton):
+    """Shows the mode and sends the intention: `run_wanted` or `cancel_wanted`."""
+
+    run_wanted = Signal()
+    cancel_wanted = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._blocked = ""
+        self._mode = Mode.READY
+        self.setMinimumHeight(34)
+        self.clicked.connect(self._clicked)
+        # enabled during a run only: Esc has other uses in the viewer
+        self._escape = QShortcut(QKeySequence(Qt.Key.Key_Escape), self)
+        self._escape.activated.connect(self._cancel)
+        self._show()
+
+    @property
+    def mode(self) -> Mode:
+        """What a click does now."""
+        return self._mode
+
+    def set_mode(self, mode: Mode) -> None:
+        """Show another mode."""
+        self._mode = mode
+        self._show()
+
+    def block(self, reason: str) -> None:
+        """Disable the start of a run and say why; an empty reason enables it."""
+        self._blocked = reason
+        self._show()
+
+    def _show(self) -> None:
+        self.setText(self._mode.value)
+        blocked = self._blocked if self._mode is Mode.READY else ""
+        self.setEnabled(not blocked and self._mode is not Mode.CANCELLING)
+        self._escape.setEnabled(self._mode is Mode.RUNNING)
+        self.setToolTip(blocked or {Mode.READY: "Make the image", Mode.RUNNING: "Stop (Esc)"}.get(self._mode, "Stopping…"))
+
+    def _clicked(self) -> None:
+        if self._mode is Mode.READY:
+            self.run_wanted.emit()
+        else:
+            self._cancel()
+
+    def _cancel(self) -> None:
+        if self._mode is Mode.RUNNING:
+            self.cancel_wanted.emit()

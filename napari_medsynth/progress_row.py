@@ -1,0 +1,36 @@
+"""True progress: a bar for the share done, a line for what happens and the time left."""
+
+from __future__ import annotations
+
+from qtpy.QtWidgets import QLabel, QProgressBar, QVBoxLayout, QWidget
+
+from napari_medsynth.preflight import show_seconds
+from napari_medsynth.run import RunProgress
+
+
+class ProgressRow(QWidget):
+    """Shows a RunProgress; hidden when nothing runs. It keeps its place, so the panel does not jump."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.bar = QProgressBar(self)
+        self.bar.setRange(0, 1000)
+        self.bar.setTextVisible(False)
+        self.bar.setFixedHeight(8)
+        self.line = QLabel(self)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(2)
+        column.addWidget(self.bar)
+        column.addWidget(self.line)
+        policy = self.sizePolicy()
+        policy.setRetainSizeWhenHidden(True)
+        self.setSizePolicy(policy)
+        self.hide()
+
+    def show_progress(self, progress: RunProgress) -> None:
+        """Show how far the run is."""
+        left = "" if progress.seconds_left is None else f"{show_seconds(progress.seconds_left)} left"
+        self.bar.setValue(round(1000 * progress.share))
+        self.line.setText(" · ".join(part for part in (progress.text, left) if part))
+        self.show()

@@ -1,0 +1,164 @@
+"""One click on Synthesize: one job a seed, followed on a daemon thread. No Qt.
+
+A run tells its listener through `tell`, which brings the call to the viewer's thread; the listener may be gone by then.
+"""
+
+from __future__ import annotations
+
+import enum
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from medsynth_core.client import Client, Job
+from medsynth_core.errors import JobCancelledError, MedSynthError
+from medsynth_core.protocol import Event, EventKind, JobInfo, JobState, Scalar
+from medsynth_core.volume import Volume
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class RunRequest:
+    """What to make: one image of the mask for each seed."""
+
+    engine: str
+    model: str
+    mask: Volume
+    seeds: tuple[int, ...]
+    params: dict[str, Scalar]
+
+
+@dataclass(frozen=True)
+class RunProgress:
+    """How far a run is: a share from 0 to 1, the seconds left (None while unknown) and what happens, in a few words."""
+
+    share: float
+    seconds_left: float | None
+    text: str
+
+
+@dataclass(frozen=True, eq=False)
+class Made:
+    """One finished image; `seconds` is what the engine took for it."""
+
+    seed: int
+    volume: Volume
+    recipe: dict[str, Any]
+    job: str
+    seconds: float
+
+
+class Ending(enum.StrEnum):
+    """How a run ended."""
+
+    DONE = "done"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+
+class RunListener(Protocol):
+    """Who is told about a run, on the viewer's thread."""
+
+    def run_progressed(self, run: Run, progress: RunProgress) -> None:
+        """The run got further."""
+
+    def image_made(self, run: Run, made: Made) -> None:
+        """One of the run's images is there."""
+
+    def run_ended(self, run: Run, ending: Ending, problem: MedSynthError | None) -> None:
+        """Nothing more will come of this run."""
+
+
+Tell = Callable[[Callable[[RunListener], None]], None]
+
+
+class Run:
+    """A run under way. `cancel` returns at once; the end is told like any other."""
+
+    def __init__(self, connected: Callable[[], Client], request: RunRequest, tell: Tell) -> None:
+        self.request = request
+        self._connected, self._tell = connected, tell
+        self._cancelled = threading.Event()
+        self._jobs: list[Job] = []
+        self._running_since = 0.0
+        self._last_seconds: float | None = None
+
+    def start(self) -> None:
+        """Begin, on a thread of its own."""
+        threading.Thread(target=self._work, name="medsynth-run", daemon=True).start()
+
+    def cancel(self) -> None:
+        """Ask all jobs of the run to stop."""
+        self._cancelled.set()
+        threading.Thread(target=self._cancel_jobs, name="medsynth-cancel", daemon=True).start()
+
+    def _cancel_jobs(self) -> None:
+        for job in list(self._jobs):
+            try:
+                job.cancel()
+            except MedSynthError as problem:
+                log.info("job %s not cancelled: %s", job.id, problem.code)
+
+    def _work(self) -> None:
+        try:
+            client = self._connected()
+            for seed in self.request.seeds:
+                if not self._cancelled.is_set():
+                    self._jobs.append(self._submit(client, seed))
+            if self._cancelled.is_set():
+                self._cancel_jobs()
+            for index, (seed, job) in enumerate(zip(self.request.seeds, self._jobs, strict=False)):
+                self._follow(index, seed, job)
+            self._end(Ending.CANCELLED if self._cancelled.is_set() else Ending.DONE)
+        except JobCancelledError as problem:  # by this run, or by another client that shows the same list
+            self._end(Ending.CANCELLED, problem)
+        except MedSynthError as problem:
+            self._end(Ending.FAILED, problem)
+        except Exception as problem:
+            log.exception("run failed")
+            self._end(Ending.FAILED, MedSynthError(f"the panel met an error of its own: {type(problem).__name__}"))
+
+    def _submit(self, client: Client, seed: int) -> Job:
+        request = self.request
+        given: dict[str, Any] = {"mask": request.mask, **request.params}
+        return client.submit(request.engine, model=request.model, seed=seed, **given)
+
+    def _follow(self, index: int, seed: int, job: Job) -> None:
+        for event in job:
+            self._heed(index, event)
+        info = job.info()
+        made = Made(seed, job.result(_image_output(info)), job.info().recipe, job.id, self._last_seconds or 0.0)
+        self._tell(lambda to: to.image_made(self, made))
+
+    def _heed(self, index: int, event: Event) -> None:
+        if event.kind is EventKind.STATE and event.state is JobState.RUNNING:
+            self._running_since = event.time
+        if event.kind is EventKind.STATE and event.state is JobState.DONE:
+            self._last_seconds = event.time - self._running_since
+        if progress := self._progress(index, event):
+            self._tell(lambda to: to.run_progressed(self, progress))
+
+    def _progress(self, index: int, event: Event) -> RunProgress | None:
+        count = len(self.request.seeds)
+        which = f"image {index + 1} of {count}" if count > 1 else ""
+        if event.kind is EventKind.PROGRESS and event.total:
+            share = (index + event.done / event.total) / count
+            return RunProgress(share, self._left(event.seconds_left, count - index - 1), which or event.message)
+        if event.kind is EventKind.STATE and event.state is not None and not event.state.ended:
+            return RunProgress(index / count, None, event.message or which or str(event.state))
+        return None
+
+    def _left(self, seconds: float | None, more: int) -> float | None:
+        if seconds is None or (more and self._last_seconds is None):
+            return None
+        return seconds + more * (self._last_seconds or 0.0)
+
+    def _end(self, ending: Ending, problem: MedSynthError | None = None) -> None:
+        self._tell(lambda to: to.run_ended(self, ending, problem))
+
+
+def _image_output(info: JobInfo) -> str:
+    return next((output.name for output in info.outputs if output.kind == "image"), "")

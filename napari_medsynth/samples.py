@@ -1,0 +1,73 @@
+"""The real images with masks that ship with the plugin, held out from all training.
+
+Source, license and citation: samples/ATTRIBUTION.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+FOLDER = Path(__file__).parent / "samples"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One shipped pair: the stem of its files, the names of its layers and the model it suits."""
+
+    stem: str
+    title: str
+    model: str
+
+    def image(self) -> np.ndarray:
+        """Return the image, (y, x) or (y, x, 3) uint8."""
+        with Image.open(FOLDER / f"{self.stem}.jpg") as opened:
+            return np.array(opened)
+
+    def mask(self) -> np.ndarray:
+        """Return the mask, (y, x) uint8 with 0 and 1."""
+        with Image.open(FOLDER / f"{self.stem}-mask.png") as opened:
+            return np.array(opened, dtype=np.uint8)
+
+
+SAMPLES = (
+    Sample("brain-slice-1", "Brain slice 1", "brain-slice"),
+    Sample("brain-slice-2", "Brain slice 2", "brain-slice"),
+    Sample("polyp-1", "Polyp frame 1", "polyp"),
+    Sample("polyp-2", "Polyp frame 2", "polyp"),
+)
+
+LayerData = tuple[np.ndarray, dict[str, Any], str]
+
+
+def _layers(stem: str) -> list[LayerData]:
+    sample = next(s for s in SAMPLES if s.stem == stem)
+    source = {"medsynth_sample": sample.stem}
+    return [
+        (sample.image(), {"name": sample.title, "metadata": source}, "image"),
+        (sample.mask(), {"name": f"{sample.title} mask", "opacity": 0.5, "metadata": source}, "labels"),
+    ]
+
+
+def brain_slice_1() -> list[LayerData]:
+    """Return an axial T1c slice with a meningioma and its mask."""
+    return _layers("brain-slice-1")
+
+
+def brain_slice_2() -> list[LayerData]:
+    """Return an axial T1c slice with a glioma and its mask."""
+    return _layers("brain-slice-2")
+
+
+def polyp_1() -> list[LayerData]:
+    """Return a colonoscopy frame with a polyp and its mask."""
+    return _layers("polyp-1")
+
+
+def polyp_2() -> list[LayerData]:
+    """Return another colonoscopy frame with a polyp and its mask."""
+    return _layers("polyp-2")

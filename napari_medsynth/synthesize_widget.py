@@ -1,0 +1,258 @@
+"""The dock widget *Synthesize*: paint a mask, click, see an image of it.
+
+It shows what the session tells and sends the user's intentions there; arrays are the business of `layers`. It drives any engine
+that takes an input named `mask`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import napari
+import napari.viewer
+from qtpy.QtCore import QEvent, QTimer
+from qtpy.QtWidgets import QVBoxLayout, QWidget
+
+from medsynth_core.client import Client
+from medsynth_core.client import connect as connect_client
+from medsynth_core.errors import MedSynthError
+from medsynth_core.protocol import Capabilities, ModelCard, ModelInfo, ParamInfo
+from napari_medsynth import diagnostics, engine_pill, fixes, layers, preflight, settings
+from napari_medsynth.connections import Connections
+from napari_medsynth.courier import Courier
+from napari_medsynth.engine_view import EngineView
+from napari_medsynth.lamp import Lamp
+from napari_medsynth.mask_desk import MaskDesk
+from napari_medsynth.message_panel import Message
+from napari_medsynth.panel import Panel
+from napari_medsynth.preflight import Fix
+from napari_medsynth.primary_button import Mode
+from napari_medsynth.results import Destination
+from napari_medsynth.run import Ending, Made, Run, RunProgress, RunRequest
+from napari_medsynth.session import Session
+
+PREFLIGHT_MS = 150
+"""How long the mask must be left alone before it is checked again."""
+
+
+def _connect() -> Client:
+    return connect_client(name="napari")
+
+
+class SynthesizeWidget(QWidget):
+    """The panel in one viewer. `engine` names the engine it drives; `connect` opens a client of the service."""
+
+    def __init__(
+        self, napari_viewer: napari.viewer.Viewer, engine: str = "synthesize", connect: Callable[[], Client] = _connect
+    ) -> None:
+        super().__init__()
+        self._viewer, self._engine = napari_viewer, engine
+        self._capabilities: Capabilities | None = None
+        self._run: Run | None = None
+        self._destination: Destination | None = None
+        self._settings = settings.load()
+        self._shown_params: tuple[ParamInfo, ...] | None = None
+        self._preloaded = ("", "")
+        self.panel = Panel(napari_viewer)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(self.panel)
+        self._checks = QTimer(self)
+        self._checks.setSingleShot(True)
+        self._checks.timeout.connect(self.check_now)
+        self._courier = Courier()
+        self.session = Session(self, self._courier.post, connect)
+        self.desk = MaskDesk(napari_viewer, self.panel)
+        self._viewer_events = Connections()
+        self._wire()
+        self.session.open()
+
+    @property
+    def card(self) -> ModelCard | None:
+        """The card of the picked model, None for an engine without models."""
+        model: ModelInfo | None = self.panel.model.currentData()
+        return model.card if model else None
+
+    @property
+    def model_id(self) -> str:
+        """The id of the picked model, empty for an engine without models."""
+        model: ModelInfo | None = self.panel.model.currentData()
+        return model.id if model else ""
+
+    # what the session tells
+
+    def engine_changed(self, view: EngineView) -> None:
+        """Show how the engine is."""
+        self.panel.pill.show_view(view)
+
+    def capabilities_changed(self, capabilities: Capabilities) -> None:
+        """Offer the models there are and keep the picked one."""
+        keep = self.model_id or self._settings.model
+        self._capabilities = capabilities
+        models = [m for m in capabilities.models if m.engine == self._engine and m.card is not None]
+        box = self.panel.model
+        box.blockSignals(True)
+        box.clear()
+        for model in models:
+            assert model.card is not None
+            box.addItem(model.card.title or model.id, model)
+        box.setCurrentIndex(max(0, next((i for i, m in enumerate(models) if m.id == keep), 0)) if models else -1)
+        box.setEnabled(bool(models))
+        box.blockSignals(False)
+        self._model_picked()
+
+    def trouble(self, problem: MedSynthError) -> None:
+        """Show an error with its fix."""
+        text = f"{str(problem)[:1].upper()}{str(problem)[1:]}."
+        fix = fixes.fix_for(problem)
+        report = diagnostics.report(self.session.status, problem, f"engine: {self._engine}, model: {self.model_id}")
+        acts: dict[str, Callable[[], None]] = {
+            "Start engine": self.session.start_engine,
+            "Free memory": self.session.free_memory,
+            "Map labels": lambda: self._fix(Fix.MAP_LABELS),
+            "Try again": self.start_run,
+        }
+        self.panel.message.show_message(Message(Lamp.RED, text, fix, acts.get(fix, lambda: None), report))
+
+    def run_progressed(self, run: Run, progress: RunProgress) -> None:
+        """Show how far the run is."""
+        if run is self._run:
+            self.panel.progress.show_progress(progress)
+
+    def image_made(self, run: Run, made: Made) -> None:
+        """Put an image that was made into the viewer."""
+        if run is not self._run or self._destination is None:
+            return
+        layer = self._destination.place(made)
+        self.panel.variations.add(made, layer)
+        if made.seconds > 0:
+            self._settings = self._settings.with_seconds(self._timing_key(), made.seconds)
+
+    def run_ended(self, run: Run, ending: Ending, problem: MedSynthError | None) -> None:
+        """Be ready for the next run and say what happened."""
+        if run is not self._run:
+            return
+        self._run = None
+        self.panel.button.set_mode(Mode.READY)
+        self.panel.progress.hide()
+        settings.save(self._settings)
+        self.check_now()
+        if ending is Ending.FAILED and problem is not None:
+            self.trouble(problem)
+        elif ending is Ending.CANCELLED:
+            self.panel.message.show_message(Message(Lamp.AMBER, "Cancelled. What was finished before is kept."))
+
+    # what the user wants
+
+    def start_run(self) -> None:
+        """Send the shown plane of the mask and make one image a seed."""
+        mask = self.desk.mask
+        if mask is None or self._run is not None:
+            return
+        try:
+            plane = layers.shown_plane(mask, self._viewer.dims)
+            volume, params = layers.as_volume(layers.take(mask, plane), plane), self.panel.param_values()
+        except MedSynthError as problem:
+            self.trouble(problem)
+            return
+        self.panel.message.clear()
+        self.panel.variations.clear()
+        seeds = self.panel.seed_row.next_seeds()
+        self._remember()
+        self._destination = Destination(self._viewer, plane, mask, self.model_id or self._engine)
+        self._run = self.session.run(RunRequest(self._engine, self.model_id, volume, seeds, params))
+        self.panel.progress.show_progress(RunProgress(0.0, None, "sent"))
+        self.panel.button.set_mode(Mode.RUNNING)
+
+    def cancel_run(self) -> None:
+        """Ask the run to stop."""
+        if self._run is not None:
+            self.panel.button.set_mode(Mode.CANCELLING)
+            self._run.cancel()
+
+    def check_now(self) -> None:
+        """Run the pre-flight checks and let the button follow."""
+        device = self.session.status.device if self.session.status else None
+        seconds = self._settings.seconds.get(self._timing_key())
+        try:
+            chips = preflight.check(self.desk.pixels(), self.card, device, seconds)
+        except MedSynthError as problem:
+            chips = (preflight.Chip(Lamp.RED, "Not shown", f"{problem}."),)
+        self.panel.chips.show_chips(chips)
+        self.panel.button.block(preflight.lacking(self._capabilities, self._engine, self.model_id) or preflight.blocking(chips))
+
+    def let_go(self) -> None:
+        """End the session and every connection to the viewer; jobs under way go on and land in the history."""
+        self.session.close()
+        self.desk.let_go()
+        self._viewer_events.close()
+
+    def event(self, event: QEvent | None) -> bool:
+        """Notice that the dock was removed: napari then takes the parent away and forgets the widget."""
+        if event is not None and event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            self.let_go()
+            self.deleteLater()
+        return super().event(event)
+
+    # how it hangs together
+
+    def _wire(self) -> None:
+        panel = self.panel
+        panel.button.run_wanted.connect(self.start_run)
+        panel.button.cancel_wanted.connect(self.cancel_run)
+        panel.model.currentIndexChanged.connect(self._model_picked)
+        panel.chips.fix_wanted.connect(self._fix)
+        panel.pill.start_wanted.connect(self.session.start_engine)
+        panel.pill.stop_wanted.connect(self.session.stop_engine)
+        panel.pill.free_wanted.connect(self.session.free_memory)
+        panel.pill.copy_wanted.connect(lambda: engine_pill.copy(diagnostics.report(self.session.status)))
+        self.desk.changed.connect(lambda: self._checks.start(PREFLIGHT_MS))
+        self.destroyed.connect(self.let_go)
+        self._viewer_events.add(self._viewer.events.theme, self._theme_changed)
+        panel.seed_row.restore(self._settings.seed, self._settings.seed_locked, self._settings.variations)
+        panel.mask_row.relist()
+        self._model_picked()
+
+    def _model_picked(self, *_: Any) -> None:
+        card, capabilities = self.card, self._capabilities
+        info = next((e for e in capabilities.engines if e.name == self._engine), None) if capabilities else None
+        params = (*(info.params if info else ()), *(card.options if card else ()))
+        if params != self._shown_params:
+            self.panel.show_params(params)
+            self._shown_params = params
+        self.panel.restore_params(self._settings.params.get(self.model_id or self._engine, {}))
+        self.desk.set_card(card)
+        self._preload()
+        self.check_now()
+
+    def _preload(self) -> None:
+        """Let the service load the picked model once, so that the first click is as quick as the next."""
+        wanted = (self._capabilities.instance if self._capabilities else "", self.model_id)
+        if self.model_id and wanted != self._preloaded:
+            self._preloaded = wanted
+            self.session.preload(self.model_id)
+
+    def _theme_changed(self, *_: Any) -> None:
+        self.panel.set_theme(self._viewer.theme)
+
+    def _timing_key(self) -> str:
+        device = self._capabilities.device.name if self._capabilities and self._capabilities.device else ""
+        return settings.timing_key(self.model_id or self._engine, self.panel.param_values(), device)
+
+    def _remember(self) -> None:
+        row = self.panel.seed_row
+        kept = self._settings.with_params(self.model_id or self._engine, self.panel.param_values())
+        self._settings = replace(
+            kept, seed=row.seed.value(), seed_locked=row.lock.isChecked(), variations=row.count.currentData()
+        )
+
+    def _fix(self, fix: Fix) -> None:
+        match fix:
+            case Fix.NEW_MASK:
+                self.desk.new_mask()
+            case Fix.FREE_MEMORY:
+                self.session.free_memory()
+            case Fix.MAP_LABELS:
+                self.desk.map_labels()

@@ -1,0 +1,65 @@
+"""Colors and icons that follow napari's theme; nothing else in the plugin names a color, but for label colors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from napari.utils.theme import get_theme
+from qtpy.QtCore import QByteArray, QRectF, Qt
+from qtpy.QtGui import QColor, QIcon, QPainter, QPixmap
+from qtpy.QtSvg import QSvgRenderer
+
+from napari_medsynth.lamp import Lamp
+
+ICONS = Path(__file__).parent / "icons"
+READABLE = {"dark": 0.62, "light": 0.38}
+"""Lightness of a lamp that stands out on the theme's background."""
+
+
+def text_color(theme: str) -> QColor:
+    """Return the theme's color of text."""
+    return QColor(get_theme(theme).text.as_hex("long"))
+
+
+def lamp_color(lamp: Lamp, theme: str) -> QColor:
+    """Return the theme's error and warning colors, and the green that goes with them, light enough to read."""
+    colors = get_theme(theme)
+    if lamp is Lamp.OFF:
+        return _mix(text_color(theme), QColor(colors.background.as_hex("long")), 0.45)
+    base = QColor((colors.warning if lamp is Lamp.AMBER else colors.error).as_hex("long"))
+    hue = base.hslHueF() if lamp is not Lamp.GREEN else base.hslHueF() % 1.0 + 0.36
+    return QColor.fromHslF(hue % 1.0, min(base.hslSaturationF(), 0.75), READABLE[colors.type])
+
+
+def icon(name: str, theme: str) -> QIcon:
+    """Return a shipped icon drawn in the theme's text color."""
+    source = (ICONS / f"{name}.svg").read_text("utf-8").replace("currentColor", text_color(theme).name())
+    pixmap = QPixmap(48, 48)
+    pixmap.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(pixmap)
+    QSvgRenderer(QByteArray(source.encode())).render(painter, QRectF(0, 0, 48, 48))
+    painter.end()
+    return QIcon(pixmap)
+
+
+def dot(lamp: Lamp, theme: str) -> QIcon:
+    """Return a round dot in the lamp's color; off is an empty ring, so that color is not all that tells."""
+    pixmap = QPixmap(40, 40)
+    pixmap.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(pixmap)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    color = lamp_color(lamp, theme)
+    painter.setPen(color)
+    painter.setBrush(color if lamp is not Lamp.OFF else Qt.GlobalColor.transparent)
+    painter.drawEllipse(6, 6, 28, 28)
+    painter.end()
+    return QIcon(pixmap)
+
+
+def _mix(first: QColor, second: QColor, share: float) -> QColor:
+    def blend(a: float, b: float) -> float:
+        return a * (1 - share) + b * share
+
+    return QColor.fromRgbF(
+        blend(first.redF(), second.redF()), blend(first.greenF(), second.greenF()), blend(first.blueF(), second.blueF())
+    )

@@ -21,7 +21,7 @@ from torch.nn import functional
 from medsynth_core.evaluation.generator import Images, Masks, Options, Pairs
 from medsynth_core.evaluation.jitter import Jitter, move
 from medsynth_core.evaluation.plain_unet import PlainUNet
-from medsynth_core.evaluation.tensors import image_array, image_tensor, mask_tensor, option_planes
+from medsynth_core.evaluation.tensors import device_of, image_array, image_tensor, mask_tensor, option_planes
 
 NOISE_CHANNELS = 4
 L1_WEIGHT = 100.0
@@ -57,7 +57,7 @@ class Baseline(nn.Module):
     def condition(self, masks: Masks, options: Options) -> Tensor:
         """Return (n, labels + options, y, x)."""
         planes = option_planes(options, self.option_sizes, (masks.shape[1], masks.shape[2]))
-        return torch.cat([mask_tensor(masks, self.labels), planes], dim=1)
+        return torch.cat([mask_tensor(masks, self.labels), planes], dim=1).to(device_of(self))
 
     def draw(self, condition: Tensor, noise: Tensor) -> Tensor:
         """Return images in [−1, 1]."""
@@ -69,13 +69,14 @@ class Baseline(nn.Module):
         conditions = self.condition(masks, options)
         shape = (NOISE_CHANNELS, *masks.shape[1:])
         noise = torch.stack([torch.randn(shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds])
+        noise = noise.to(conditions)
         parts = zip(conditions.split(BATCH_AT_TEST), noise.split(BATCH_AT_TEST), strict=True)
         return np.concatenate([image_array(self.draw(c, z)) for c, z in parts])
 
 
 def train_baseline(baseline: Baseline, real: Pairs, settings: BaselineSettings) -> Iterator[tuple[float, float]]:
     """Train on real pairs, yielding (L_D, L_G) of each step."""
-    images, conditions = image_tensor(real.images), baseline.condition(real.masks, real.options)
+    images, conditions = image_tensor(real.images).to(device_of(baseline)), baseline.condition(real.masks, real.options)
     random = torch.Generator().manual_seed(settings.seed)
     adam_g, adam_d = (
         torch.optim.Adam(network.parameters(), lr=settings.learning_rate, betas=(0.5, 0.999))
@@ -88,7 +89,8 @@ def train_baseline(baseline: Baseline, real: Pairs, settings: BaselineSettings) 
         chosen = torch.randint(len(images), (settings.batch,), generator=random)
         theta = settings.jitter.geometry(settings.batch, random)
         x, m = move(theta, images[chosen]), move(theta, conditions[chosen], "nearest")
-        fake = baseline.draw(m, torch.randn(len(x), NOISE_CHANNELS, *x.shape[2:], generator=random))
+        noise = torch.randn(len(x), NOISE_CHANNELS, *x.shape[2:], generator=random).to(x)
+        fake = baseline.draw(m, noise)
 
         loss_d = (_score(baseline, m, x) - 1).square().mean() / 2 + _score(baseline, m, fake.detach()).square().mean() / 2  # (1)
         _step(adam_d, loss_d)

@@ -21,7 +21,7 @@ from torch.nn import functional
 from medsynth_core.evaluation.generator import Images
 from medsynth_core.evaluation.jitter import Jitter, move
 from medsynth_core.evaluation.metrics import Features
-from medsynth_core.evaluation.tensors import image_tensor
+from medsynth_core.evaluation.tensors import device_of, image_tensor
 
 BATCH_AT_TEST = 64
 CLOSE_UPS = Jitter(zoom=(0.5, 1.0), shift=0.15, turn=0.15, light=0.05)
@@ -71,7 +71,7 @@ def build_features(channels: int, settings: FeatureSettings) -> FeatureNetwork:
 
 def train_features(network: FeatureNetwork, images: Images, settings: FeatureSettings) -> Iterator[float]:
     """Train `network` on real images (n, c, y, x), yielding the loss of each step; standardizes it at the end."""
-    x = image_tensor(images)
+    x = image_tensor(images).to(device_of(network))
     generator = torch.Generator().manual_seed(settings.seed)
     batch = min(settings.batch, len(x))
     optimizer = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=1e-4)
@@ -94,14 +94,15 @@ def train_features(network: FeatureNetwork, images: Images, settings: FeatureSet
 def contrastive_loss(z: Tensor, other: Tensor, temperature: float) -> Tensor:
     """Return (1), averaged over both directions. z, other: (B, d) unit vectors of two views of the same B images."""
     likeness = z @ other.T / temperature
-    same = torch.arange(len(z))
+    same = torch.arange(len(z), device=z.device)
     return (functional.cross_entropy(likeness, same) + functional.cross_entropy(likeness.T, same)) / 2
 
 
 @torch.no_grad()
 def features(network: FeatureNetwork, images: Images) -> Features:
     """Return (n, d) float64 features of images (n, c, y, x)."""
-    return np.concatenate([network(part).double().numpy() for part in image_tensor(images).split(BATCH_AT_TEST)])
+    x = image_tensor(images).to(device_of(network))
+    return np.concatenate([network(part).cpu().double().numpy() for part in x.split(BATCH_AT_TEST)])
 
 
 def _view(images: Tensor, jitter: Jitter, generator: torch.Generator) -> Tensor:

@@ -32,10 +32,11 @@ class Jitter:
     def relight(self, images: Tensor, generator: torch.Generator) -> Tensor:
         """Return images (B, C, y, x) under another contrast and brightness each."""
         contrast, brightness = self.light * (2 * torch.rand(2, len(images), 1, 1, 1, generator=generator) - 1)
+        contrast, brightness = contrast.to(images), brightness.to(images)
         return (images * (1 + contrast) + brightness).clamp(-1, 1)
 
 
 def move(theta: Tensor, images: Tensor, mode: str = "bilinear") -> Tensor:
     """Return images (B, C, y, x) seen through the affine; what lies outside repeats the edge."""
-    grid = functional.affine_grid(theta, list(images.shape), align_corners=False)
+    grid = functional.affine_grid(theta.to(images), list(images.shape), align_corners=False)
     return functional.grid_sample(images, grid, mode=mode, padding_mode="border", align_corners=False)

@@ -56,13 +56,13 @@ class Judges:
         return features(self.feature_network, images)
 
 
-def prepare_judges(folder: Path, data: str, real: Pairs, settings: JudgeSettings, report: Report) -> Judges:
+def prepare_judges(folder: Path, data: str, real: Pairs, settings: JudgeSettings, report: Report, device: str = "cpu") -> Judges:
     """Return the judges of the data set named `data`, trained on `real` (its training split) or read from `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    segmenter = build_segmenter(real.channels, real.labels, settings.segmenter)
+    segmenter = build_segmenter(real.channels, real.labels, settings.segmenter).to(device)
     training = train_segmenter(segmenter, real, settings.segmenter)
     segmenter_name = _ready(segmenter, folder, _facts("segmenter", data, real, settings.segmenter), training, report)
-    network = build_features(real.channels, settings.features)
+    network = build_features(real.channels, settings.features).to(device)
     training = train_features(network, real.images, settings.features)
     features_name = _ready(network, folder, _facts("features", data, real, settings.features), training, report)
     return Judges(segmenter, network, segmenter_name, features_name)

@@ -13,7 +13,7 @@ from torch.nn import functional
 from medsynth_core.evaluation.generator import Images, Masks, Pairs
 from medsynth_core.evaluation.jitter import Jitter, move
 from medsynth_core.evaluation.plain_unet import PlainUNet
-from medsynth_core.evaluation.tensors import image_tensor, mask_tensor
+from medsynth_core.evaluation.tensors import device_of, image_tensor, mask_tensor
 
 BATCH_AT_TEST = 32
 WIDE = Jitter()
@@ -40,7 +40,8 @@ def build_segmenter(channels: int, labels: int, settings: SegmenterSettings) -> 
 
 def train_segmenter(network: PlainUNet, real: Pairs, settings: SegmenterSettings) -> Iterator[float]:
     """Train `network` on real pairs, yielding the loss of each step."""
-    images, masks = image_tensor(real.images), mask_tensor(real.masks, real.labels)
+    device = device_of(network)
+    images, masks = image_tensor(real.images).to(device), mask_tensor(real.masks, real.labels).to(device)
     generator = torch.Generator().manual_seed(settings.seed)
     optimizer = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, settings.learning_rate, total_steps=settings.steps)
@@ -71,6 +72,6 @@ def segmentation_loss(logits: Tensor, truth: Tensor) -> Tensor:
 @torch.no_grad()
 def segment(network: PlainUNet, images: Images) -> Masks:
     """Return the labels (n, y, x) uint8 the network sees in images (n, c, y, x)."""
-    x = image_tensor(images)
-    found = [network(part).argmax(dim=1).to(torch.uint8).numpy() for part in x.split(BATCH_AT_TEST)]
+    x = image_tensor(images).to(device_of(network))
+    found = [network(part).argmax(dim=1).to(torch.uint8).cpu().numpy() for part in x.split(BATCH_AT_TEST)]
     return np.concatenate(found)

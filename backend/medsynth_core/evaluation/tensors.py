@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from medsynth_core.evaluation.generator import Images, Masks, Options
+
+
+def device_of(network: nn.Module) -> torch.device:
+    """Return where the network's weights are."""
+    return next(network.parameters()).device
 
 
 def image_tensor(images: Images) -> Tensor:

@@ -1,0 +1,196 @@
+"""Files in and out: the content decides how a file is read, the suffix how it is written."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from medsynth_core.errors import FormatError, InputError
+from medsynth_core.formats.limits import placing, write_file
+from medsynth_core.formats.marking import recipe_text
+from medsynth_core.volume import Volume
+
+SUFFIXES = {
+    ".nii.gz": "NIfTI",
+    ".nii": "NIfTI",
+    ".ome.zarr": "OME-Zarr",
+    ".zarr": "OME-Zarr",
+    ".png": "PNG",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+    ".bmp": "BMP",
+}
+_MAGIC = (
+    (b"\x89PNG\r\n\x1a\n", "PNG"),
+    (b"\xff\xd8\xff", "JPEG"),
+    (b"BM", "BMP"),
+    (b"II*\0", "TIFF"),
+    (b"MM\0*", "TIFF"),
+    (b"II+\0", "TIFF"),
+    (b"MM\0+", "TIFF"),
+    (b"\x1f\x8b", "NIfTI"),
+    (b"\x5c\x01\0\0", "NIfTI"),
+    (b"\0\0\x01\x5c", "NIfTI"),
+    (b"\x1c\x02\0\0", "NIfTI"),
+    (b"\0\0\x02\x1c", "NIfTI"),
+)
+SURE = 0.99
+NEAR = 48
+
+
+def read(path: Path) -> Volume:
+    """Return an image file as (channel, z, y, x) with its place in space. Raises FormatError, InputError."""
+    kind = _kind(path)
+    if kind in ("PNG", "JPEG", "BMP"):
+        from medsynth_core.formats import raster
+
+        return raster.read_image(path, kind)
+    if kind == "TIFF":
+        from medsynth_core.formats import tiff
+
+        return tiff.read_image(path)
+    return _read_volume(path, kind)
+
+
+def read_mask(path: Path) -> Volume:
+    """Return a mask file as labels (1, z, y, x); their meaning is the model's (see `vocabulary`).
+
+    Grey saved as RGB is understood, true color is refused. JPEG blurs a black-and-white mask: it is cut at half where
+    nearly all pixels are near black or white, and refused elsewhere. Raises FormatError, InputError.
+    """
+    kind = _kind(path)
+    if kind in ("PNG", "JPEG", "BMP"):
+        from medsynth_core.formats import raster
+
+        labels = raster.read_labels(path, kind)
+        return labels if kind != "JPEG" else labels.with_array(_unblurred(path.name, labels.array))
+    if kind == "TIFF":
+        from medsynth_core.formats import tiff
+
+        return tiff.read_labels(path)
+    volume = _read_volume(path, kind)
+    if volume.array.shape[0] != 1:
+        raise FormatError(f"{path.name} has {volume.array.shape[0]} channels: a mask has one")
+    return volume
+
+
+def write(path: Path, volume: Volume, recipe: Mapping[str, Any]) -> Path | None:
+    """Write a synthetic image, marked as such, whole or not at all; the suffix of `path` decides the format.
+
+    Returns the file beside it that holds the recipe where the format cannot (BMP), else None. Raises FormatError when the
+    format cannot hold the image, StorageFullError, InputError.
+    """
+    kind = kind_of_name(path)
+    if kind == "OME-Zarr":
+        from medsynth_core.formats import omezarr
+
+        with placing(path) as partial:
+            omezarr.write_folder(partial, volume, recipe)
+        return None
+    write_file(path, _encoded(path, kind, volume, recipe))
+    if kind != "BMP":
+        return None
+    beside = path.with_name(path.name + ".json")
+    write_file(beside, recipe_text(recipe).encode())
+    return beside
+
+
+def check_output(path: Path) -> None:
+    """Raise FormatError or InputError now when `write` to this path is bound to fail later."""
+    kind = kind_of_name(path)
+    folder = path.parent
+    if not folder.is_dir():
+        raise InputError(f"the folder {folder} does not exist: make it first")
+    if not os.access(folder, os.W_OK):
+        raise InputError(f"the folder {folder} cannot be written to: choose another")
+    if path.is_dir() and not (kind == "OME-Zarr" and (path / "zarr.json").is_file()):
+        raise InputError(f"{path.name} is a folder: choose another name for the image")
+
+
+def kind_of_name(path: Path) -> str:
+    """Return the format a name's suffix stands for. Raises FormatError for a suffix that is not known."""
+    return SUFFIXES[suffix(path)]
+
+
+def suffix(path: Path) -> str:
+    """Return the known suffix of a name, such as ".nii.gz" in full. Raises FormatError for any other."""
+    for known in SUFFIXES:
+        if path.name.lower().endswith(known) and len(path.name) > len(known):
+            return path.name[-len(known) :].lower()
+    raise FormatError(f"{path.name} has a suffix that is not known: use one of {', '.join(SUFFIXES)}")
+
+
+def _kind(path: Path) -> str:
+    kind = _kind_of_content(path)
+    try:
+        named = kind_of_name(path)
+    except FormatError:
+        return kind
+    if named != kind:
+        raise FormatError(f"{path.name} is named as {named} but holds {kind}: rename it to what it is")
+    return kind
+
+
+def _kind_of_content(path: Path) -> str:
+    if path.is_dir():
+        return _kind_of_folder(path)
+    try:
+        with open(path, "rb") as file:
+            head = file.read(132)
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist") from None
+    except OSError as problem:
+        raise InputError(f"{path} cannot be opened: {problem.strerror}") from None
+    if not head:
+        raise FormatError(f"{path.name} is empty: it has 0 bytes")
+    for magic, kind in _MAGIC:
+        if head.startswith(magic):
+            return kind
+    if head[128:132] == b"DICM":
+        raise FormatError(f"{path.name} is a DICOM file: convert it to NIfTI first")
+    known = ", ".join(dict.fromkeys(SUFFIXES.values()))
+    raise FormatError(f"{path.name} is of an unknown kind: it must be one of {known}")
+
+
+def _kind_of_folder(path: Path) -> str:
+    if (path / "zarr.json").is_file():
+        return "OME-Zarr"
+    if (path / ".zattrs").is_file() or (path / ".zgroup").is_file():
+        raise FormatError(f"{path.name} is zarr v2: save it as OME-Zarr 0.5")
+    raise InputError(f"{path} is a folder: name a file in it, or an OME-Zarr folder")
+
+
+def _read_volume(path: Path, kind: str) -> Volume:
+    if kind == "NIfTI":
+        from medsynth_core.formats import nifti
+
+        return nifti.read_image(path)
+    from medsynth_core.formats import omezarr
+
+    return omezarr.read_image(path)
+
+
+def _encoded(path: Path, kind: str, volume: Volume, recipe: Mapping[str, Any]) -> bytes:
+    if kind == "NIfTI":
+        from medsynth_core.formats import nifti
+
+        return nifti.encode(volume, recipe, zipped=suffix(path) == ".nii.gz")
+    if kind == "TIFF":
+        from medsynth_core.formats import tiff
+
+        return tiff.encode(volume, recipe)
+    from medsynth_core.formats import raster
+
+    return raster.encode(kind, volume, recipe)
+
+
+def _unblurred(name: str, labels: np.ndarray) -> np.ndarray:
+    if ((labels <= NEAR) | (labels >= 255 - NEAR)).mean() < SURE:
+        raise FormatError(f"{name} is a JPEG, which blurs label numbers: save the mask as PNG, or in black and white")
+    return np.where(labels >= 128, 255, 0).astype(np.uint8)

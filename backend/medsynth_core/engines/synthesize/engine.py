@@ -1,4 +1,7 @@
-"""The engine: a label mask in, an image of the same size out."""
+"""The engine: a label mask in, an image of the same size out.
+
+Declaring it loads no torch, so that the service's worker can say at once what it offers; running it does.
+"""
 
 from __future__ import annotations
 
@@ -7,21 +10,22 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from torch import Tensor
 
 from medsynth_core.engines._base import Engine, EngineEvent, Note, Preview, Progress, Slice, Task, param
-from medsynth_core.engines.synthesize.model import CompactModel
 from medsynth_core.errors import ModelError, ShapeError
-from medsynth_core.imaging.grid import image_from_grid
 from medsynth_core.protocol import InputInfo, ModelCard, OutputInfo, Scalar
-from medsynth_core.training.order import TrainingOrder
-from medsynth_core.training.recipe import Recipe
 from medsynth_core.vocabulary import understand
 from medsynth_core.volume import Volume
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from medsynth_core.training.order import TrainingOrder
+    from medsynth_core.training.recipe import Recipe
 
 PREVIEW_SECONDS = 0.25
 
@@ -62,11 +66,15 @@ def load(folder: Path, device: str) -> Synthesizer:
         from medsynth_core.engines.synthesize.stable_diffusion import StableDiffusionModel
 
         return StableDiffusionModel.load(folder, device)
+    from medsynth_core.engines.synthesize.model import CompactModel
+
     return CompactModel.load(folder, device)
 
 
 def run(task: Task) -> Iterator[EngineEvent]:
     """Yield progress, previews of long runs, and the image as the one slice of the output `image`."""
+    from medsynth_core.imaging.grid import image_from_grid
+
     mask, model = task.inputs["mask"], task.model
     labels = understand(_single_slice(mask), model.card.labels)
     shape = (model.card.channels, 1, *labels.shape)

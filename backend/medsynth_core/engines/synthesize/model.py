@@ -13,12 +13,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from diffusers import ModelMixin
-from torch import Tensor
+from torch import Tensor, nn
 
 from medsynth_core import __version__
+from medsynth_core.diffusion.flow import as_images
 from medsynth_core.diffusion.samplers import noise_for, sample
 from medsynth_core.engines.synthesize import network
-from medsynth_core.engines.synthesize.network import Denoiser, HintEncoder, LinearHint
+from medsynth_core.engines.synthesize.network import Control, Denoiser, HintEncoder, LinearHint
 from medsynth_core.engines.synthesize.objective import mask_hint
 from medsynth_core.errors import ModelError
 from medsynth_core.imaging.grid import labels_to_grid
@@ -56,15 +57,13 @@ class CompactModel:
         """Yield the image (channels, y, x) in [−1, 1] on the model's grid after each of `steps` evaluations."""
         masks = labels_to_grid(labels, self._label_count, self.card.size)[None].to(self.device)
         control = self.hint_encoder(mask_hint(masks, self.card.channels))
-        nothing = self.hint_encoder(mask_hint(masks, self.card.channels), keep=masks.new_zeros(1, dtype=torch.bool))
+        nothing = no_control(self.hint_encoder, masks, self.card.channels)
         indices = self.option_indices(options, 1)
 
         def predict(x_t: Tensor, t: Tensor, r: Tensor) -> Tensor:
-            predicted = self.denoiser(x_t, t, control, indices)
-            if guidance == 1:
-                return predicted
-            free = self.denoiser(x_t, t, nothing, None)
-            return free + guidance * (predicted - free)  # classifier-free guidance, arXiv 2207.12598, eq. 6
+            if self.denoiser.config.flow_map:
+                return self.denoiser(x_t, t, control, indices, r, torch.full_like(t, guidance))
+            return guided(self.denoiser, x_t, t, control, nothing, indices, guidance)
 
         noise = noise_for(seed, 0, (1, self.card.channels, *self.card.size)).to(self.device)
         for image in sample(predict, noise, steps):
@@ -80,6 +79,28 @@ class CompactModel:
             return None
         row = [list(option.choices).index(values[option.name]) for option in self.card.options]
         return torch.tensor([row], device=self.device).expand(count, -1)
+
+
+def no_control(hint_encoder: nn.Module, masks: Tensor, channels: int) -> Control:
+    """Return the learned null control, for as many images as there are masks."""
+    return hint_encoder(mask_hint(masks, channels), keep=masks.new_zeros(len(masks), dtype=torch.bool))
+
+
+def guided(
+    denoiser: nn.Module,
+    x_t: Tensor,
+    t: Tensor,
+    control: Control,
+    nothing: Control,
+    options: Tensor | None,
+    guidance: float | Tensor,
+) -> Tensor:
+    """Return X under classifier-free guidance (arXiv 2207.12598, eq. 6); one evaluation when the scale is 1."""
+    predicted = denoiser(x_t, t, control, options)
+    if not isinstance(guidance, Tensor) and guidance == 1:
+        return predicted
+    free = denoiser(x_t, t, nothing, None)
+    return free + (as_images(guidance) if isinstance(guidance, Tensor) else guidance) * (predicted - free)
 
 
 def save_parts(hint_encoder: ModelMixin, denoiser: ModelMixin, folder: Path) -> None:

@@ -82,7 +82,8 @@ class Denoiser(ModelMixin, ConfigMixin):
     """diffusers' U-Net on a space-to-depth grid, steered by control features, options, a target time and a guidance scale.
 
     Runs the U-Net's own blocks one by one, because `UNet2DModel.forward` takes no control features. Options (a tumor type, a
-    plane) and the flow map's arguments r and guidance enter through the identity class embedding.
+    plane) and the flow map's arguments r and guidance enter through the identity class embedding; `flow_map` says whether the
+    network has learned what they mean (see diffusion.distil).
     """
 
     @register_to_config
@@ -92,6 +93,7 @@ class Denoiser(ModelMixin, ConfigMixin):
         widths: tuple[int, ...] = (64, 128, 192),
         layers_per_block: int = 1,
         option_sizes: tuple[int, ...] = (),
+        flow_map: bool = False,
     ) -> None:
         super().__init__()
         plain = len(widths) - 1

@@ -12,8 +12,9 @@ from medsynth_core.training.augment import Augmentation
 class Preset:
     """How to train. `stages` are (share of the steps, image side in pixels): small first, then full size.
 
-    `objective` is "siamese", "mask-only" (no image branch, no consistency) or "concat" (the mask as input channels of the first
-    layer only, no image branch). `image_share` is the part of a batch that runs the image branch.
+    `objective` is "siamese", "mask-only" (no image branch, no consistency), "concat" (the mask as input channels of the first
+    layer only, no image branch), or "flow-map" (distil a base model to few steps). `image_share` is the part of a batch that
+    runs the image branch.
     """
 
     name: str
@@ -46,6 +47,7 @@ PRESETS = {
         COMPACT,
         replace(COMPACT, name="no-consistency", objective="mask-only"),
         replace(COMPACT, name="concat", objective="concat"),
+        replace(COMPACT, name="flow-map", objective="flow-map", steps=1_500, learning_rate=1e-4, stages=((1.0, 128),)),
         replace(COMPACT, name="gpu", layers_per_block=1, batch=64, steps=40_000),
         replace(COMPACT, name="toy", widths=(32, 32), batch=4, steps=6, stages=((0.5, 16), (0.5, 32))),
     )

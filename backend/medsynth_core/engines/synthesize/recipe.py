@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,14 +13,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from medsynth_core.diffusion.distil import flow_map_loss
 from medsynth_core.diffusion.flow import noised, velocity_loss
 from medsynth_core.diffusion.samplers import noise_for, sample
 from medsynth_core.engines.synthesize import objective
 from medsynth_core.engines.synthesize.dataset import PairArrays
-from medsynth_core.engines.synthesize.model import CompactModel, save_parts
+from medsynth_core.engines.synthesize.model import CompactModel, guided, no_control, save_parts
 from medsynth_core.engines.synthesize.network import Denoiser, HintEncoder, LinearHint
 from medsynth_core.engines.synthesize.objective import Batch, mask_hint
 from medsynth_core.engines.synthesize.presets import Preset
+from medsynth_core.errors import ParameterError
 from medsynth_core.protocol import ModelCard
 
 STRIP_SAMPLES = 8
@@ -62,6 +65,7 @@ class SynthesizeRecipe:
         """Return hint encoder and denoiser: new ones, or those of the base model."""
         if self.base is not None:
             model = CompactModel.load(self.base)
+            model.denoiser.register_to_config(flow_map=self.preset.objective == "flow-map")
             return nn.ModuleDict({"hint_encoder": model.hint_encoder, "denoiser": model.denoiser})
         channels, widths = self.blank_card.channels, self.preset.widths
         encoder = LinearHint if self.preset.objective == "concat" else HintEncoder
@@ -77,7 +81,32 @@ class SynthesizeRecipe:
         hint_encoder, denoiser = networks["hint_encoder"], networks["denoiser"]
         if p.objective == "siamese":
             return objective.siamese_loss(hint_encoder, denoiser, batch, d, step / p.steps, p.image_share, generator)
+        if p.objective == "flow-map":
+            return self._flow_map_loss(hint_encoder, denoiser, batch, generator)
         return objective.mask_branch_loss(hint_encoder, denoiser, batch, d)
+
+    @functools.cached_property
+    def _teacher(self) -> CompactModel:
+        if self.base is None:
+            raise ParameterError(f"preset {self.preset.name} distils a trained model: name it with --base")
+        return CompactModel.load(self.base, self.device)
+
+    def _flow_map_loss(
+        self, hint_encoder: nn.Module, denoiser: nn.Module, batch: Batch, generator: torch.Generator
+    ) -> dict[str, Tensor]:
+        hint, channels = mask_hint(batch.masks, batch.images.shape[1]), batch.images.shape[1]
+        control, teacher = hint_encoder(hint), self._teacher
+        seen, nothing = teacher.hint_encoder(hint), no_control(teacher.hint_encoder, batch.masks, channels)
+
+        def student(x_t: Tensor, t: Tensor, r: Tensor, guidance: Tensor) -> Tensor:
+            rows = slice(None) if len(t) == len(batch.images) else slice(len(batch.images) - len(t), None)
+            return denoiser(x_t, t, [c[rows] for c in control], batch.options[rows], r, guidance)
+
+        def guide(x_t: Tensor, t: Tensor, guidance: Tensor) -> Tensor:
+            n = len(t)
+            return guided(teacher.denoiser, x_t, t, [c[:n] for c in seen], [c[:n] for c in nothing], batch.options[:n], guidance)
+
+        return flow_map_loss(student, guide, batch.images, generator)
 
     @torch.no_grad()
     def validation_loss(self, networks: nn.ModuleDict) -> float:
@@ -106,7 +135,8 @@ class SynthesizeRecipe:
         control = networks["hint_encoder"](mask_hint(batch.masks, batch.images.shape[1]))
 
         def predict(x_t: Tensor, t: Tensor, r: Tensor) -> Tensor:
-            return networks["denoiser"](x_t, t, control, batch.options)
+            arguments = (r, torch.ones_like(t)) if networks["denoiser"].config.flow_map else ()
+            return networks["denoiser"](x_t, t, control, batch.options, *arguments)
 
         *_, made = sample(predict, noise, 4)
         return _mosaic([1 - 2 * batch.masks[:, :1], made, batch.images])

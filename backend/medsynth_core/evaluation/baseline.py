@@ -26,7 +26,7 @@ from medsynth_core.evaluation.tensors import device_of, image_array, image_tenso
 NOISE_CHANNELS = 4
 L1_WEIGHT = 100.0
 BATCH_AT_TEST = 16
-GENTLE = Jitter(zoom=(0.92, 1.08), shift=0.04, turn=0.0, light=0.0)
+GENTLE = Jitter(zoom=(0.92, 1.08), shift=0.04, turn=0.0, light=0.0, mirror=(True, False))
 
 
 @dataclass(frozen=True)

@@ -11,19 +11,23 @@ from torch.nn import functional
 
 @dataclass(frozen=True)
 class Jitter:
-    """Zoom in [`zoom`], shift ± `shift` of the side, turn ± `turn` radians, both mirrors, contrast and brightness ± `light`."""
+    """What may be drawn: zoom in [`zoom`], shift ± `shift` of the side, turn ± `turn` radians, mirrors (left-right, up-down), and
+    contrast and brightness ± `light`.
+    """
 
     zoom: tuple[float, float] = (0.7, 1.1)
     shift: float = 0.1
     turn: float = 0.25
     light: float = 0.2
+    mirror: tuple[bool, bool] = (True, True)
 
     def geometry(self, count: int, generator: torch.Generator) -> Tensor:
         """Return affine parameters (count, 2, 3) for `torch.nn.functional.affine_grid`."""
         low, high = self.zoom
         zoom = low + (high - low) * torch.rand(count, generator=generator)
         angle = self.turn * (2 * torch.rand(count, generator=generator) - 1)
-        mirror = torch.where(torch.rand(count, 2, generator=generator) < 0.5, -1.0, 1.0)
+        flipped = (torch.rand(count, 2, generator=generator) < 0.5) & torch.tensor(self.mirror)
+        mirror = torch.where(flipped, -1.0, 1.0)
         shift = 2 * self.shift * (2 * torch.rand(count, 2, generator=generator) - 1)
         cos, sin = zoom * angle.cos(), zoom * angle.sin()
         rows = [cos * mirror[:, 0], -sin * mirror[:, 1], shift[:, 0], sin * mirror[:, 0], cos * mirror[:, 1], shift[:, 1]]

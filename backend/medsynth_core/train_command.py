@@ -1,0 +1,120 @@
+"""`msynth train ENGINE DATA -o MODEL`: options in, a model folder out. Resumes by being run again."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from medsynth_core.errors import ParameterError
+
+if TYPE_CHECKING:
+    from medsynth_core.protocol import ModelCard
+    from medsynth_core.training.loop import TrainingProgress
+    from medsynth_core.training.order import TrainingOrder
+
+Say = Callable[[str], None]
+
+
+def add_train_arguments(parser: argparse.ArgumentParser) -> None:
+    """Put the options of `msynth train` on a parser."""
+    add = parser.add_argument
+    add("engine", help="which engine learns, such as synthesize")
+    add("data", type=Path, metavar="DATA", help="folder with images/ and masks/ (equal stems), or with a prompt.json")
+    add("-o", "--output", type=Path, required=True, metavar="MODEL", help="model folder; run again to go on where it stopped")
+    add("--preset", default="compact", help="compact (default), no-consistency, concat, flow-map, gpu, toy")
+    add("--starter", default="", help="retrain a model that ships, with its own recipe: polyp, brain-slice")
+    add("--base", type=Path, metavar="FOLDER", help="go on from this model, or use this Stable Diffusion 1.5 folder")
+    add("--id", default="", help="name of the model; default: the name of the output folder")
+    add("--grey", action="store_true", help="one channel instead of three")
+    add("--label", action="append", default=[], metavar="VALUE=NAME", help="name of a mask value; repeat for each")
+    add("--metadata", type=Path, metavar="CSV", help="table with a column `file`, for --group-by and --option")
+    add("--group-by", default="", metavar="COLUMN", help="patient, slide or sequence: never on both sides of the split")
+    add("--option", action="append", default=[], metavar="NAME=COLUMN", help="a column the model is told; repeat for each")
+    add("--license", default="not stated", help="terms of the data, for the model card")
+    add("--steps", type=int, help="optimizer steps; default: the preset's")
+    add("--batch", type=int, help="images a step; default: the preset's")
+    add("--minutes", type=float, help="stop and save after this time; run again to go on")
+    add("--seed", type=int, default=0)
+    add("--device", default="auto", choices=("auto", "cpu", "cuda"))
+
+
+def train(arguments: argparse.Namespace, say: Say) -> ModelCard:
+    """Train as the arguments say and return the card. Raises InputError, with offenders for bad data, before anything starts."""
+    from medsynth_core.engines._base import get_engine
+    from medsynth_core.training.loop import Pace
+    from medsynth_core.training.loop import train as run_loop
+
+    engine = get_engine(arguments.engine)
+    if engine.recipe is None:
+        raise ParameterError(f"engine {engine.name} cannot be trained")
+    order = _order(arguments)
+    recipe = engine.recipe(arguments.data, order)
+    say(f"Training {order.starter or order.model_id} on {order.device}, {recipe.steps} steps.")
+    seconds = None if arguments.minutes is None else arguments.minutes * 60
+    return run_loop(recipe, arguments.output, lambda progress: say(_line(progress)), Pace(seconds), order.device)
+
+
+def _order(arguments: argparse.Namespace) -> TrainingOrder:
+    from medsynth_core.training.order import TrainingOrder
+    from medsynth_core.training.pairs import Columns
+
+    table = Columns(arguments.metadata, arguments.group_by, dict(_pair(text, "option") for text in arguments.option))
+    if arguments.metadata is None and (arguments.group_by or arguments.option):
+        raise ParameterError("--group-by and --option name columns: give the table with --metadata CSV")
+    return TrainingOrder(
+        preset=arguments.preset,
+        starter=arguments.starter,
+        model_id=arguments.id or arguments.output.name,
+        grey=arguments.grey,
+        label_names=_label_names(arguments.label),
+        columns=table if arguments.metadata else None,
+        steps=_positive(arguments.steps, "steps"),
+        batch=_positive(arguments.batch, "batch"),
+        base=arguments.base,
+        license=arguments.license,
+        seed=arguments.seed,
+        device=_device(arguments.device),
+    )
+
+
+def _label_names(texts: list[str]) -> dict[int, str] | None:
+    pairs = [_pair(text, "label") for text in texts]
+    if bad := [value for value, _ in pairs if not value.isdecimal()]:
+        raise ParameterError(f"label value is {bad[0]!r}: it must be a whole number, as in --label 1=polyp")
+    return {int(value): name for value, name in pairs} or None
+
+
+def _pair(text: str, field: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not (name and equals and value):
+        raise ParameterError(f"{field} is {text!r}: write it as NAME=VALUE")
+    return name, value
+
+
+def _positive(value: int | None, field: str) -> int | None:
+    if value is not None and value < 1:
+        raise ParameterError(f"{field} is {value}: it must be 1 or more")
+    return value
+
+
+def _device(wanted: str) -> str:
+    import torch
+
+    there = torch.cuda.is_available()
+    if wanted == "cuda" and not there:
+        raise ParameterError("device is cuda, but no CUDA device is available: use --device cpu")
+    return "cuda" if there and wanted != "cpu" else "cpu"
+
+
+def _line(progress: TrainingProgress) -> str:
+    terms = "  ".join(f"{name} {value:.4f}" for name, value in progress.losses.items())
+    left = "" if progress.seconds_left is None else f"  {_clock(progress.seconds_left)} left"
+    return f"step {progress.step}/{progress.steps}  {terms}{left}"
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}"

@@ -68,12 +68,12 @@ def load_engine_model(folder: Path, device: str) -> Any:
 def train_contenders(recipe: SynthesizeRecipe, real: Pairs, seconds: float, out: Path) -> Iterator[Contender]:
     """Yield the four networks, one trained after the other, each for `seconds` with the same pairs."""
     for name, objective in OBJECTIVES.items():
-        started = time.monotonic()
         preset = dataclasses.replace(recipe.preset, objective=objective)
         of_its_own = dataclasses.replace(recipe, preset=preset, base=None)
         fitted = dataclasses.replace(preset, steps=steps_within(of_its_own, seconds))
         folder = out / objective
         shutil.rmtree(folder, ignore_errors=True)  # else it would go on with the training of an earlier run
+        started = time.monotonic()
         card = train(dataclasses.replace(of_its_own, preset=fitted), folder, _say(name), _pace(seconds), recipe.device)
         model = load_engine_model(folder, recipe.device)
         yield Contender(name, EngineGenerator(model, 4), time.monotonic() - started, card.steps)

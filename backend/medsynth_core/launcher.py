@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Any
 
 import medsynth_core
-from medsynth_core.errors import ApiVersionError, InputError, ServiceUnavailableError
+from medsynth_core.errors import ApiVersionError, InputError, ServiceError, ServiceUnavailableError
 from medsynth_core.protocol import API_VERSION, from_json
-from medsynth_core.transport import Address, Connections, Request, prove
+from medsynth_core.transport import JSON, Address, Connections, Request, prove
 
 START_SECONDS = 30.0
 REQUIRED = ("fastapi", "uvicorn", "httptools", "zarr", "psutil", "torch", "safetensors")
@@ -76,17 +76,26 @@ def replace_older(home: Path) -> None:
     hello = prove(address)
     if hello.api_version > API_VERSION:
         raise ApiVersionError(_version_sentence(hello.api_version, hello.code_version))
-    if hello.api_version == API_VERSION:
-        return
-    connections = Connections()
-    body, kind = json.dumps({"force": False}).encode(), {"Content-Type": "application/json"}
-    status = connections.exchange(address, Request("POST", "/v1/shutdown", body, kind)).status
-    connections.close()
-    if status >= 300:
+    if hello.api_version < API_VERSION and not _shut_down(address, force=False):
         raise ApiVersionError(
             f"an older service ({hello.code_version}) still has jobs: wait for them, or end it with `msynth engine stop --force`"
         )
-    _wait_until_gone(address)
+
+
+def stop(home: Path, force: bool = False) -> None:
+    """End the running service, of whatever version, and wait until it is gone; its jobs go on at the next start.
+
+    Raises ServiceUnavailableError when none answers, ServiceError when it has jobs and `force` is not set.
+    """
+    address = read_address(home)
+    if address is None:
+        raise ServiceUnavailableError("no service is running")
+    try:
+        done = _shut_down(address, force)
+    except (OSError, http.client.HTTPException):
+        raise ServiceUnavailableError("no service is running") from None
+    if not done:
+        raise ServiceError("the service has jobs: wait for them, or use --force (they go on at the next start)")
 
 
 def missing_packages(python: str) -> tuple[str, ...]:
@@ -159,6 +168,19 @@ def _spawn(home: Path, python: str) -> subprocess.Popen[bytes]:
     return process
 
 
+def _shut_down(address: Address, force: bool) -> bool:
+    """Ask a proven service to end and wait for it; False when it refuses because it has jobs."""
+    connections = Connections()
+    body = json.dumps({"force": force}).encode()
+    try:
+        status = connections.exchange(address, Request("POST", "/v1/shutdown", body, JSON)).status
+    finally:
+        connections.close()
+    if status < 300:
+        _wait_until_gone(address)
+    return status < 300
+
+
 def _wait_until_gone(address: Address, seconds: float = 10.0) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -167,7 +189,7 @@ def _wait_until_gone(address: Address, seconds: float = 10.0) -> None:
         except (OSError, http.client.HTTPException, ServiceUnavailableError):
             return
         time.sleep(0.05)
-    raise ServiceUnavailableError("the older service was told to stop and did not: end its process")
+    raise ServiceUnavailableError("the service was told to stop and did not: end its process")
 
 
 def _version_sentence(api_version: int, code_version: str) -> str:

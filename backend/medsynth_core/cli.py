@@ -1,0 +1,242 @@
+"""`msynth`: one function per command.
+
+Exit status: 0 done, 1 a job or the service failed, 2 what was handed in cannot be used, 130 after Ctrl-C. An error is one
+sentence on stderr, never a traceback. Heavy modules are imported by the command that needs them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+import medsynth_core
+from medsynth_core import launcher, places
+from medsynth_core.errors import InputError, MedSynthError, ModelError, ServiceUnavailableError
+from medsynth_core.protocol import ModelInfo, ServiceStatus, to_json
+
+DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose complaint is one sentence like every other error of ours."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise InputError instead of printing the usage."""
+        raise InputError(f"{message}; see {self.prog} --help")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return the exit status."""
+    try:
+        return _run(list(sys.argv[1:] if arguments is None else arguments))
+    except (InputError, ModelError) as problem:
+        return _complain(str(problem), BAD_INPUT)
+    except MedSynthError as problem:
+        return _complain(str(problem), FAILED)
+    except KeyboardInterrupt:
+        return _complain("interrupted", INTERRUPTED)
+    except BrokenPipeError:  # the reader of our output, such as `head`, has had enough
+        sys.stderr.close()
+        return FAILED
+    except ModuleNotFoundError as problem:
+        return _complain(f'this command needs {problem.name}: run pip install "napari-medsynth[napari]"', FAILED)
+    except Exception as problem:  # noqa: BLE001  border: a user gets a sentence, whatever broke
+        return _complain(f"something of ours broke ({type(problem).__name__}: {problem}): please report it", FAILED)
+
+
+def synthesize(args: argparse.Namespace) -> int:
+    """Make images of a mask file."""
+    from medsynth_core.cli_synthesize import Order, synthesize_files
+
+    order = Order(args.mask, args.output, args.model, args.seed, args.count, args.slice, tuple(args.option), tuple(args.rest))
+    for path, recipe, beside in synthesize_files(order):
+        print(json.dumps(recipe, sort_keys=True) if args.json else path)
+        if beside is not None:
+            print(f"{path.name} cannot hold its recipe: it is in {beside.name}", file=sys.stderr)
+    return DONE
+
+
+def models_list(args: argparse.Namespace) -> int:
+    """List the installed models."""
+    from medsynth_core.models import registry
+
+    for info in registry.list_models():
+        print(_model_line(info))
+    return DONE
+
+
+def models_show(args: argparse.Namespace) -> int:
+    """Print the card of a model as JSON."""
+    from medsynth_core.models import registry
+    from medsynth_core.models.card import read_card
+
+    print(json.dumps(to_json(read_card(registry.find(args.model))), indent=2))
+    return DONE
+
+
+def models_add(args: argparse.Namespace) -> int:
+    """Copy a verified model folder to the user's models."""
+    from medsynth_core.client import connect
+    from medsynth_core.models import registry
+
+    card = registry.add(args.folder)
+    try:
+        with connect(start=False, name="msynth") as engine:
+            engine.refresh_models()
+    except ServiceUnavailableError:
+        pass  # the next service that starts sees the model
+    print(f"added {card.id}: {card.title}")
+    return DONE
+
+
+def models_verify(args: argparse.Namespace) -> int:
+    """Compare a model's files with their checksums."""
+    from medsynth_core.models import registry
+    from medsynth_core.models.folder import verify
+
+    folder = Path(args.model) if Path(args.model).is_dir() else registry.find(args.model)
+    card = verify(folder)
+    print(f"{card.id}: {len(card.sha256)} files are as they were written")
+    return DONE
+
+
+def engine_start(args: argparse.Namespace) -> int:
+    """Start the service, or find it running."""
+    from medsynth_core.client import connect
+
+    with connect(name="msynth") as engine:
+        print(_status_line(engine.status()))
+    return DONE
+
+
+def engine_status(args: argparse.Namespace) -> int:
+    """Say whether the service runs and what it does."""
+    from medsynth_core.client import Client
+    from medsynth_core.link import Link
+
+    with Client(Link(places.state_folder(), start=False), "msynth", lease=False) as engine:
+        status = engine.status()
+        print(json.dumps(to_json(status)) if args.json else _status_line(status))
+    return DONE
+
+
+def engine_stop(args: argparse.Namespace) -> int:
+    """End the service."""
+    launcher.stop(places.state_folder(), args.force)
+    print("the service has ended")
+    return DONE
+
+
+def engine_logs(args: argparse.Namespace) -> int:
+    """Print the last lines of the service's log."""
+    path = places.state_folder() / "logs" / "service.log"
+    if not path.is_file():
+        raise InputError("there is no log yet: the service was never started")
+    print("\n".join(path.read_text("utf-8", "replace").splitlines()[-args.lines :]))
+    return DONE
+
+
+def demo(args: argparse.Namespace) -> int:
+    """Open the viewer on a sample and synthesize an image of its mask."""
+    # by name: the core knows no viewer, it only passes the word on to one that is installed
+    importlib.import_module("napari_medsynth.demo").main(save=args.save)
+    return DONE
+
+
+def build_parser() -> Parser:
+    """Return the parser of the whole command line."""
+    parser = Parser(prog="msynth", description="Synthetic medical images with masks.", allow_abbrev=False)
+    parser.add_argument("--version", action="version", version=f"msynth {medsynth_core.__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_synthesize(commands)
+    _add_models(commands.add_parser("models", help="list, show, add and verify models"))
+    _add_engine(commands.add_parser("engine", help="start, stop and watch the local service"))
+    show = commands.add_parser("demo", help=_first_line(demo))
+    show.add_argument("--save", type=Path, metavar="PNG", help="save a picture of the viewer and leave")
+    show.set_defaults(run=demo)
+    return parser
+
+
+def _add_synthesize(commands: argparse._SubParsersAction[Parser]) -> None:
+    made = commands.add_parser(
+        "synthesize",
+        help=_first_line(synthesize),
+        allow_abbrev=False,
+        epilog="Parameters and options of the model are flags too, such as --steps 2 or --plane axial: see msynth models show.",
+    )
+    made.add_argument("mask", type=Path, metavar="MASK", help="label values: PNG, JPEG, TIFF, BMP, NIfTI or OME-Zarr")
+    made.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="the suffix decides the format")
+    made.add_argument("--model", default="", help="see msynth models list; may be left out when there is one")
+    made.add_argument("--seed", type=int, default=0, help="same seed, same image (default 0); image i of --count has seed + i")
+    made.add_argument("--count", type=int, metavar="N", help="make N images: OUT with -000, -001, … before the suffix")
+    made.add_argument("--slice", type=int, metavar="Z", help="the slice of a mask that has several, counted from 0")
+    made.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help="any parameter or model option")
+    made.add_argument("--json", action="store_true", help="print the recipe of each image, one line of JSON")
+    made.set_defaults(run=synthesize)
+
+
+def _add_models(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(required=True, metavar="ACTION")
+    actions.add_parser("list", help=_first_line(models_list)).set_defaults(run=models_list)
+    for name, action in (("show", models_show), ("verify", models_verify)):
+        one = actions.add_parser(name, help=_first_line(action))
+        one.add_argument("model", metavar="MODEL", help="a name from the list" + (", or a folder" if name == "verify" else ""))
+        one.set_defaults(run=action)
+    added = actions.add_parser("add", help=_first_line(models_add))
+    added.add_argument("folder", type=Path, metavar="FOLDER")
+    added.set_defaults(run=models_add)
+
+
+def _add_engine(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(required=True, metavar="ACTION")
+    actions.add_parser("start", help=_first_line(engine_start)).set_defaults(run=engine_start)
+    status = actions.add_parser("status", help=_first_line(engine_status))
+    status.add_argument("--json", action="store_true", help="print the status as JSON")
+    status.set_defaults(run=engine_status)
+    stop = actions.add_parser("stop", help=_first_line(engine_stop))
+    stop.add_argument("--force", action="store_true", help="even with jobs running: they go on at the next start")
+    stop.set_defaults(run=engine_stop)
+    logs = actions.add_parser("logs", help=_first_line(engine_logs))
+    logs.add_argument("-n", "--lines", type=int, default=40, help="how many lines (default 40)")
+    logs.set_defaults(run=engine_logs)
+
+
+def _run(arguments: list[str]) -> int:
+    parser = build_parser()
+    args, rest = parser.parse_known_args(arguments)
+    if rest and args.run is not synthesize:
+        parser.error(f"{rest[0]} is not known here")
+    args.rest = rest  # flags of the model: only the running service knows which there are
+    return int(args.run(args))
+
+
+def _first_line(command: object) -> str:
+    return (command.__doc__ or "").splitlines()[0].rstrip(".").lower()
+
+
+def _model_line(info: ModelInfo) -> str:
+    if info.card is None:
+        return f"{info.id:<20} cannot be used: {info.problem}"
+    height, width = info.card.size
+    labels = ", ".join(f"{label.value} = {label.name}" for label in info.card.labels)
+    return f"{info.id:<20} {info.engine:<12} {height} x {width} x {info.card.channels}  {info.card.title} ({labels})"
+
+
+def _status_line(status: ServiceStatus) -> str:
+    device = status.device.name if status.device else "device not known yet"
+    counts = f"{status.clients} clients · {status.running} running · {status.queued} queued"
+    return " · ".join(filter(None, (status.worker.value, device, counts, status.message)))
+
+
+def _complain(sentence: str, status: int) -> int:
+    print(f"msynth: {sentence}", file=sys.stderr)
+    return status
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 from qtpy.QtCore import QSize, Qt, Signal
 from qtpy.QtGui import QAction, QFontDatabase, QResizeEvent, QTextCursor
-from qtpy.QtWidgets import QApplication, QDialog, QMenu, QPlainTextEdit, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QApplication, QDialog, QMenu, QPlainTextEdit, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_medsynth import diagnostics, theme
 from napari_medsynth.engine_view import STARTING, EngineView
 
 
-class EnginePill(QToolButton):
+class EnginePill(QPushButton):
     """Shows an EngineView and sends intentions."""
 
     start_wanted = Signal()
@@ -24,8 +24,7 @@ class EnginePill(QToolButton):
         super().__init__(parent)
         self._theme, self._view = theme_name, STARTING
         self._log: QDialog | None = None
-        self.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
-        self.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.setStyleSheet("text-align: left; padding-left: 8px;")
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.setIconSize(QSize(16, 16))
         self.setMinimumHeight(28)

@@ -56,7 +56,7 @@ def _device(device: DeviceInfo | None) -> list[str]:
     if device is None:
         return []
     if device.kind == "cpu":
-        return ["CPU", *([device.name] if device.name.lower() not in ("", "cpu") else [])]
+        return [device.name if device.name.upper().startswith("CPU") else " · ".join(filter(None, ["CPU", device.name]))]
     return [
         device.name,
         *([f"{_gigabytes(device.memory_free)}/{_gigabytes(device.memory_total)} GB"] if device.memory_total else []),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from magicgui.widgets import CheckBox, ComboBox, Container, FloatSpinBox, LineEdit, SpinBox
+from magicgui.widgets import CheckBox, ComboBox, FloatSpinBox, LineEdit, SpinBox
 from magicgui.widgets.bases import ValueWidget
 
 from medsynth_core.errors import ParameterError
@@ -16,27 +16,23 @@ FREE_RANGE = 10**9
 
 
 class ParamForm:
-    """The fields of some parameters as one magicgui container; `changed` is called after each edit by the user."""
+    """The fields of some parameters, to be laid out by whoever shows them."""
 
-    def __init__(self, params: tuple[ParamInfo, ...], changed: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, params: tuple[ParamInfo, ...]) -> None:
         self._params = {info.name: info for info in params}
-        self._fields: dict[str, ValueWidget[Any]] = {info.name: field_for(info) for info in params}
-        self.container: Container[Any] = Container(widgets=list(self._fields.values()), labels=True)
-        self.container.margins = (0, 0, 0, 0)
-        self.container.changed.connect(lambda: changed())
+        self.fields: dict[str, ValueWidget[Any]] = {info.name: field_for(info) for info in params}
 
     def values(self) -> dict[str, Scalar]:
         """Return the values by name, checked. Raises ParameterError naming the field."""
-        return {name: self._params[name].check(field.value) for name, field in self._fields.items()}
+        return {name: self._params[name].check(field.value) for name, field in self.fields.items()}
 
     def set_values(self, values: Mapping[str, Scalar]) -> None:
         """Show the values; those of unknown fields and those a field refuses (remembered from another version) are left out."""
-        with self.container.changed.blocked():
-            for name in set(values) & set(self._fields):
-                try:
-                    self._fields[name].value = self._params[name].check(values[name])
-                except ParameterError:
-                    continue
+        for name in set(values) & set(self.fields):
+            try:
+                self.fields[name].value = self._params[name].check(values[name])
+            except ParameterError:
+                continue
 
 
 def field_for(info: ParamInfo) -> ValueWidget[Any]:

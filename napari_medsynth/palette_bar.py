@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from qtpy.QtCore import QSize, Signal
 from qtpy.QtGui import QColor, QIcon, QPixmap
-from qtpy.QtWidgets import QButtonGroup, QToolButton, QWidget
+from qtpy.QtWidgets import QButtonGroup, QPushButton, QWidget
 from superqt import QFlowLayout
 
 from medsynth_core import vocabulary
@@ -43,13 +43,12 @@ class PaletteBar(QWidget):
             button.setChecked(True)
 
     def _add(self, value: int, name: str, key: str, swatch: QIcon) -> None:
-        button = QToolButton(self)
+        button = QPushButton(self)
         button.setCheckable(True)
-        button.setText(f"{name}  {key}" if key else name)
+        button.setText(f" {name}  {key}" if key else name)
         button.setToolTip(f"Paint {name}" + (f" (key {key} on the mask)" if key else "") if value else "Erase")
         button.setIcon(swatch)
         button.setIconSize(QSize(14, 14))
-        button.setToolButtonStyle(button.toolButtonStyle().ToolButtonTextBesideIcon)
         self._group.addButton(button, value)
         self._flow.addWidget(button)
 

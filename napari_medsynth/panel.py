@@ -35,7 +35,7 @@ class Panel(QWidget):
         self.palette_bar = PaletteBar(self)
         self.seed_row = SeedRow(look, self)
         self.chips = ChipBar(look, self)
-        self.button = PrimaryButton(self)
+        self.button = PrimaryButton(look, self)
         self.progress = ProgressRow(self)
         self.message = MessagePanel(look, self)
         self.variations = VariationStrip(self)
@@ -52,15 +52,18 @@ class Panel(QWidget):
 
     def set_theme(self, name: str) -> None:
         """Follow the viewer's theme."""
-        for part in (self.pill, self.seed_row, self.chips, self.message):
+        for part in (self.pill, self.seed_row, self.chips, self.button, self.message):
             part.set_theme(name)
 
     def show_params(self, params: tuple[ParamInfo, ...]) -> None:
         """Show the fields of these parameters; the advanced ones are folded away."""
+        _remove_rows(self._form, self.plain)
+        _remove_rows(self._advanced_form, self.advanced)
         plain, advanced = split(params)
         self.plain, self.advanced = ParamForm(plain), ParamForm(advanced)
-        self._put(self._plain_place, self.plain if plain else None)
-        self._put(self._advanced_place, self.advanced if advanced else None)
+        seed_place, _ = self._form.getWidgetPosition(self.seed_row)
+        _insert_rows(self._form, seed_place, self.plain)
+        _insert_rows(self._advanced_form, 0, self.advanced)
         self._fold.setVisible(bool(advanced))
 
     def show_labels(self, labels: tuple[LabelInfo, ...]) -> None:
@@ -77,26 +80,24 @@ class Panel(QWidget):
         self.plain.set_values(values)
         self.advanced.set_values(values)
 
-    def _put(self, place: QVBoxLayout, form: ParamForm | None) -> None:
-        while (item := place.takeAt(0)) is not None:
-            if (widget := item.widget()) is not None:
-                widget.hide()
-                widget.deleteLater()
-        if form is not None:
-            place.addWidget(form.container.native)
+    def show_models(self, there_are_some: bool) -> None:
+        """Show or hide the choice of a model: an engine may have none."""
+        self._form.setRowVisible(self.model, there_are_some)
 
     def _lay_out(self) -> None:
-        column = QVBoxLayout()
-        column.setSpacing(8)
-        column.addWidget(self.pill)
-        column.addLayout(self._choices())
-        column.addLayout(self._plain_place)
-        column.addWidget(self._fold)
-        for part in (self.chips, self.button, self.progress, self.message, self.variations):
-            column.addWidget(part)
-        column.addStretch(1)
         inner = QWidget()
-        inner.setLayout(column)
+        column = QVBoxLayout(inner)
+        column.setSpacing(8)
+        self._form, self._advanced_form = _form(), _form()
+        rows = {"Model": self.model, "Mask": self.mask_row, "Brush": self.palette_bar, "Seed": self.seed_row}
+        for title, part in (rows | {"Images": self.seed_row.count}).items():
+            self._form.addRow(title, part)
+        self._fold = _fold(self._advanced_form)
+        column.addWidget(self.pill)
+        column.addLayout(self._form)
+        for widget in (self._fold, self.chips, self.button, self.progress, self.message, self.variations):
+            column.addWidget(widget)
+        column.addStretch(1)
         scroll = QScrollArea(self)
         scroll.setWidget(inner)
         scroll.setWidgetResizable(True)
@@ -106,19 +107,41 @@ class Panel(QWidget):
         around.setContentsMargins(0, 0, 0, 0)
         around.addWidget(scroll)
 
-    def _choices(self) -> QFormLayout:
-        form = self._form = QFormLayout()
-        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
-        form.addRow("Model", self.model)
-        form.addRow("Mask", self.mask_row)
-        form.addRow("Brush", self.palette_bar)
-        form.addRow("Seed", self.seed_row)
-        self._plain_place, self._advanced_place = QVBoxLayout(), QVBoxLayout()
-        self._fold = QCollapsible("Advanced", self)
-        self._fold.setDuration(0)
-        inside = QWidget(self._fold)
-        inside.setLayout(self._advanced_place)
-        self._advanced_place.setContentsMargins(0, 0, 0, 0)
-        self._fold.setContent(inside)
-        self._fold.collapse(animate=False)
-        return form
+
+def _form() -> QFormLayout:
+    form = QFormLayout()
+    form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+    form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.DontWrapRows)
+    form.setLabelAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+    form.setHorizontalSpacing(8)
+    form.setVerticalSpacing(6)
+    return form
+
+
+def _fold(form: QFormLayout) -> QCollapsible:
+    fold = QCollapsible("Advanced", expandedIcon="▾", collapsedIcon="▸")
+    fold.setDuration(0)
+    if (around := fold.layout()) is not None:
+        around.setContentsMargins(0, 0, 0, 0)
+    inside = QWidget()
+    form.setContentsMargins(0, 0, 0, 0)
+    inside.setLayout(form)
+    fold.setContent(inside)
+    fold.collapse(animate=False)
+    fold.setVisible(False)
+    return fold
+
+
+def _insert_rows(form: QFormLayout, place: int, fields: ParamForm) -> None:
+    for offset, field in enumerate(fields.fields.values()):
+        native = field.native
+        native.setMinimumWidth(60)
+        native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        form.insertRow(place + offset, field.label, native)
+        if (label := form.labelForField(native)) is not None:
+            label.setToolTip(field.tooltip or "")
+
+
+def _remove_rows(form: QFormLayout, fields: ParamForm) -> None:
+    for field in fields.fields.values():
+        form.removeRow(field.native)

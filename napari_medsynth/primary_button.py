@@ -8,6 +8,8 @@ from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QKeySequence, QShortcut
 from qtpy.QtWidgets import QPushButton, QWidget
 
+from napari_medsynth import theme
+
 
 class Mode(enum.StrEnum):
     """What a click does; the value is the button's text."""
@@ -23,7 +25,7 @@ class PrimaryButton(QPushButton):
     run_wanted = Signal()
     cancel_wanted = Signal()
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, theme_name: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._blocked = ""
         self._mode = Mode.READY
@@ -32,6 +34,7 @@ class PrimaryButton(QPushButton):
         # enabled during a run only: Esc has other uses in the viewer
         self._escape = QShortcut(QKeySequence(Qt.Key.Key_Escape), self)
         self._escape.activated.connect(self._cancel)
+        self.set_theme(theme_name)
         self._show()
 
     @property
@@ -43,6 +46,10 @@ class PrimaryButton(QPushButton):
         """Show another mode."""
         self._mode = mode
         self._show()
+
+    def set_theme(self, name: str) -> None:
+        """Follow the viewer's theme: the button stands out in the theme's accent color while it can be clicked."""
+        self.setStyleSheet(f"QPushButton:enabled {{ background-color: {theme.accent_color(name).name()}; font-weight: bold; }}")
 
     def block(self, reason: str) -> None:
         """Disable the start of a run and say why; an empty reason enables it."""

@@ -1,11 +1,11 @@
-"""The seed: its number, a die that rolls another, a lock that keeps it; and how many variations to make."""
+"""The seed: its number, a die that rolls another, a lock that keeps it; and how many images to make."""
 
 from __future__ import annotations
 
 import random
 
 from qtpy.QtCore import QSize, Signal
-from qtpy.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSpinBox, QToolButton, QWidget
+from qtpy.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QSizePolicy, QSpinBox, QWidget
 
 from napari_medsynth import theme
 
@@ -14,7 +14,7 @@ COUNTS = (1, 4)
 
 
 class SeedRow(QWidget):
-    """Shows seed, lock and count. With the lock open, every run begins by rolling the die."""
+    """Shows seed and lock; `count` is laid out by the panel. With the lock open, every run begins by rolling the die."""
 
     changed = Signal()
 
@@ -23,13 +23,17 @@ class SeedRow(QWidget):
         self._random = random.Random()
         self.seed = QSpinBox(self)
         self.seed.setRange(0, LARGEST_SEED)
+        self.seed.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)
+        self.seed.setMinimumWidth(64)
+        self.seed.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.seed.setToolTip("Same seed, same mask and same settings give the same image")
         self.dice = self._button("Roll another seed")
         self.lock = self._button("")
         self.lock.setCheckable(True)
-        self.count = QComboBox(self)
+        self.count = QComboBox()
+        self.count.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         for count in COUNTS:
-            self.count.addItem(f"× {count}", count)
+            self.count.addItem(f"{count}, 2 × 2" if count == 4 else str(count), count)
         self.count.setToolTip("How many images to make, each of its own seed")
         self._lay_out()
         self.dice.clicked.connect(self.roll)
@@ -68,8 +72,8 @@ class SeedRow(QWidget):
         self.lock.setIcon(theme.icon("lock" if locked else "unlock", self._theme))
         self.lock.setToolTip("Seed is kept: click to roll a new one for each run" if locked else "Keep this seed")
 
-    def _button(self, tooltip: str) -> QToolButton:
-        button = QToolButton(self)
+    def _button(self, tooltip: str) -> QPushButton:
+        button = QPushButton(self)
         button.setIconSize(QSize(18, 18))
         button.setToolTip(tooltip)
         return button
@@ -79,5 +83,5 @@ class SeedRow(QWidget):
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(4)
         row.addWidget(self.seed, 1)
-        for widget in (self.dice, self.lock, QLabel("Images", self), self.count):
-            row.addWidget(widget)
+        row.addWidget(self.dice)
+        row.addWidget(self.lock)

@@ -13,7 +13,7 @@ from typing import Any
 import napari
 import napari.viewer
 from qtpy.QtCore import QEvent, QTimer
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
 from medsynth_core.client import Client
 from medsynth_core.client import connect as connect_client
@@ -59,6 +59,7 @@ class SynthesizeWidget(QWidget):
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.addWidget(self.panel)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
         self._checks = QTimer(self)
         self._checks.setSingleShot(True)
         self._checks.timeout.connect(self.check_now)
@@ -99,6 +100,7 @@ class SynthesizeWidget(QWidget):
             assert model.card is not None
             box.addItem(model.card.title or model.id, model)
         box.setCurrentIndex(max(0, next((i for i, m in enumerate(models) if m.id == keep), 0)) if models else -1)
+        self.panel.show_models(bool(models) or self._engine == "synthesize")
         box.setEnabled(bool(models))
         box.blockSignals(False)
         self._model_picked()

@@ -21,6 +21,11 @@ def text_color(theme: str) -> QColor:
     return QColor(get_theme(theme).text.as_hex("long"))
 
 
+def accent_color(theme: str) -> QColor:
+    """Return the theme's color of what is active."""
+    return QColor(get_theme(theme).current.as_hex("long"))
+
+
 def lamp_color(lamp: Lamp, theme: str) -> QColor:
     """Return the theme's error and warning colors, and the green that goes with them, light enough to read."""
     colors = get_theme(theme)

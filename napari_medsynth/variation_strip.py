@@ -6,11 +6,11 @@ import numpy as np
 from napari.layers import Image
 from qtpy.QtCore import QSize, Qt
 from qtpy.QtGui import QIcon, QImage, QPixmap
-from qtpy.QtWidgets import QButtonGroup, QGridLayout, QToolButton, QWidget
+from qtpy.QtWidgets import QButtonGroup, QGridLayout, QLabel, QPushButton, QWidget
 
 from napari_medsynth.run import Made
 
-SIDE = 104
+SIDE = 100
 
 
 class VariationStrip(QWidget):
@@ -19,6 +19,7 @@ class VariationStrip(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._layers: list[Image] = []
+        self._captions: list[QLabel] = []
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._group = QButtonGroup(self)
@@ -31,21 +32,25 @@ class VariationStrip(QWidget):
         for button in self._group.buttons():
             self._group.removeButton(button)
             button.deleteLater()
+        for caption in self._captions:
+            caption.deleteLater()
+        self._captions = []
         self.hide()
 
     def add(self, made: Made, layer: Image) -> None:
         """Show one more image of the run and make it the visible one."""
         index = len(self._layers)
         self._layers.append(layer)
-        button = QToolButton(self)
+        button = QPushButton(self)
         button.setCheckable(True)
         button.setIcon(QIcon(_thumbnail(made)))
         button.setIconSize(QSize(SIDE, SIDE))
-        button.setText(f"seed {made.seed}")
-        button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
         button.setToolTip("Show this image in the viewer")
         self._group.addButton(button, index)
-        self._grid.addWidget(button, index // 2, index % 2)
+        caption = QLabel(f"seed {made.seed}", self)
+        self._captions.append(caption)
+        self._grid.addWidget(button, 2 * (index // 2), index % 2)
+        self._grid.addWidget(caption, 2 * (index // 2) + 1, index % 2, Qt.AlignmentFlag.AlignHCenter)
         button.setChecked(True)
         self._pick(index)
         self.setVisible(len(self._layers) > 1)

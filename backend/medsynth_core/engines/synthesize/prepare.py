@@ -12,6 +12,7 @@ from medsynth_core.engines.synthesize.presets import Preset, get_preset
 from medsynth_core.engines.synthesize.recipe import SynthesizeRecipe
 from medsynth_core.engines.synthesize.starters import BACKGROUND, RESEARCH_NOTE, get_starter
 from medsynth_core.errors import ParameterError
+from medsynth_core.models.card import read_card
 from medsynth_core.protocol import LabelInfo, ModelCard, ParamInfo, ParamKind
 from medsynth_core.training.duplicates import group_near_duplicates
 from medsynth_core.training.order import TrainingOrder
@@ -34,19 +35,27 @@ def prepare(data: Path, order: TrainingOrder) -> SynthesizeRecipe:
     values = dataset.values_of_options(pairs)
     card = replace(card, options=tuple(_option(name, there) for name, there in values.items()))
     card = replace(card, trained_on=f"{len(training)} pairs, {len(validation)} held out")
-    arrays = [dataset.load(side, card.size, card.channels, values) for side in (training, validation or training[:1])]
-    for part in arrays:
+    if order.base is not None:
+        card, preset = _going_on(card, preset, read_card(order.base))
+    learned, held_out = (dataset.load(side, card.size, card.channels, values) for side in (training, validation))
+    for part in (learned, held_out):
         dataset.check_labels(part.masks, {label.value for label in card.labels})
-    held_out = (
-        arrays[1]
-        if validation
-        else dataset.PairArrays(*(part[:0] for part in (arrays[1].images, arrays[1].masks, arrays[1].options)))
-    )
-    return SynthesizeRecipe(preset, arrays[0], held_out, card, order.seed, order.base, order.device)
+    return SynthesizeRecipe(preset, learned, held_out, card, order.seed, order.base, order.device)
 
 
 def _preset(order: TrainingOrder, preset: Preset) -> Preset:
     return replace(preset, steps=order.steps or preset.steps, batch=order.batch or preset.batch)
+
+
+def _going_on(card: ModelCard, preset: Preset, base: ModelCard) -> tuple[ModelCard, Preset]:
+    """Return card and preset of a training that goes on from `base`: its grid and vocabulary must serve the new data too."""
+    for field in ("channels", "options"):
+        if getattr(card, field) != getattr(base, field):
+            raise ParameterError(f"{field} of the data and of the base model {base.id} differ: choose another base")
+    if {label.value for label in card.labels} != {label.value for label in base.labels}:
+        raise ParameterError(f"label values of the data and of the base model {base.id} differ: renumber the masks")
+    at_full_size = replace(preset, stages=((1.0, base.size[0]),))
+    return replace(card, size=base.size, steps=base.steps), at_full_size
 
 
 def _own_card(data: Path, order: TrainingOrder, pairs: tuple[Pair, ...], preset: Preset) -> ModelCard:
@@ -60,9 +69,7 @@ def _own_card(data: Path, order: TrainingOrder, pairs: tuple[Pair, ...], preset:
         labels=_labels(order, pairs, side),
         license=order.license,
         data=f"{len(pairs)} pairs of the user's folder {data.resolve().name}",
-        split="by group column"
-        if order.columns and order.columns.group
-        else "look-alikes kept together; by sha256, 15 % held out",
+        split=f"{'by group column' if order.columns and order.columns.group else 'look-alikes kept together'}; 15 % held out",
         notes=RESEARCH_NOTE,
     )
 

@@ -18,13 +18,14 @@ from pathlib import Path
 from benchmarks.contenders import Contender, EngineGenerator, load_engine_model, train_contenders
 from benchmarks.report import print_table, write_json
 from medsynth_core.engines.synthesize.dataset import PairArrays
-from medsynth_core.engines.synthesize.prepare import TrainingOrder, prepare
+from medsynth_core.engines.synthesize.prepare import prepare
 from medsynth_core.engines.synthesize.recipe import SynthesizeRecipe
 from medsynth_core.evaluation.adherence import adherence
 from medsynth_core.evaluation.generator import Pairs
 from medsynth_core.evaluation.judges import Judges, JudgeSettings, prepare_judges
 from medsynth_core.evaluation.metrics import boundary_iou, kid, split_half_kid
 from medsynth_core.models import registry
+from medsynth_core.training.order import TrainingOrder
 
 FOLDERS = {"polyp": "polyp_polypgen", "brain-slice": "brain_brisc2025"}
 """Starter model → folder of its data set."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import configparser
 import re
 import shutil
@@ -80,6 +81,19 @@ def test_every_dependency_is_named_with_its_license(setup: configparser.ConfigPa
 
 def test_pins_hold_on_every_platform() -> None:
     assert not [f"{name}=={version}" for name, version in pins().items() if "+" in version], "a local version exists nowhere else"
+
+
+def test_every_import_is_declared(setup: configparser.ConfigParser) -> None:
+    distributions = {"pil": "pillow", "skimage": "scikit-image"}
+    distributions |= {"starlette": "fastapi", "pydantic": "fastapi", "huggingface_hub": "diffusers"}  # what those are built on
+    declared = {requirement.name.lower() for requirement in all_requirements(setup)}
+    sources = [path for folder in ("backend", "napari_medsynth", "benchmarks") for path in (ROOT / folder).rglob("*.py")]
+    nodes = [node for path in sources for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))]
+    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
+    used = {name.split(".")[0].lower() for name in names} - {name.lower() for name in sys.stdlib_module_names}
+    used -= {"medsynth_core", "napari_medsynth", "benchmarks"}
+    assert not {name for name in used if distributions.get(name, name) not in declared}
 
 
 def test_the_bare_install_needs_numpy_alone(setup: configparser.ConfigParser) -> None:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from medsynth_core import __version__
 from medsynth_core.diffusion.flow import as_images
 from medsynth_core.diffusion.samplers import noise_for, sample
+from medsynth_core.diffusion.tiles import blended, windows_over
 from medsynth_core.engines.synthesize import network
 from medsynth_core.engines.synthesize.network import Control, Denoiser, HintEncoder, LinearHint
 from medsynth_core.engines.synthesize.objective import mask_hint
@@ -42,6 +43,8 @@ class CompactModel:
     def load(cls, folder: Path, device: str = "cpu") -> CompactModel:
         """Return the model of a verified folder. Raises ModelTamperedError, ModelTooNewError or ModelError."""
         card = verify(folder)
+        if card.fit not in ("resize", "tile"):
+            raise ModelError(f"the card of model {card.id} says fit is {card.fit!r}: it must be resize or tile")
         index = json.loads((folder / "model_index.json").read_text("utf-8"))
         hint_class = _HINTS.get(index.get("hint_encoder", [None, None])[1])
         if index.get("_class_name") != "CompactSynthesizer" or hint_class is None:
@@ -54,20 +57,37 @@ class CompactModel:
     def generate(
         self, labels: npt.NDArray[np.uint8], seed: int, steps: int, guidance: float, options: dict[str, Scalar]
     ) -> Iterator[Tensor]:
-        """Yield the image (channels, y, x) in [−1, 1] on the model's grid after each of `steps` evaluations."""
-        masks = labels_to_grid(labels, self._label_count, self.card.size)[None].to(self.device)
-        control = self.hint_encoder(mask_hint(masks, self.card.channels))
-        nothing = no_control(self.hint_encoder, masks, self.card.channels)
+        """Yield the image (channels, y, x) in [−1, 1] after each of `steps` evaluations.
+
+        A model whose card says "resize" gives it on the model's grid, one that says "tile" in the mask's size.
+        """
+        masks = self._masks(labels).to(self.device)
+        windows = windows_over((masks.shape[-2], masks.shape[-1]), self.card.size)
+        hints = [window.cut(masks) for window in windows]
+        controls = [self.hint_encoder(mask_hint(hint, self.card.channels)) for hint in hints]
+        nothing = no_control(self.hint_encoder, hints[0], self.card.channels)
         indices = self.option_indices(options, 1)
 
-        def predict(x_t: Tensor, t: Tensor, r: Tensor) -> Tensor:
+        def predict_window(part: Tensor, t: Tensor, r: Tensor, control: Control) -> Tensor:
             if self.denoiser.config.flow_map:
-                return self.denoiser(x_t, t, control, indices, r, torch.full_like(t, guidance))
-            return guided(self.denoiser, x_t, t, control, nothing, indices, guidance)
+                return self.denoiser(part, t, control, indices, r, torch.full_like(t, guidance))
+            return guided(self.denoiser, part, t, control, nothing, indices, guidance)
 
-        noise = noise_for(seed, 0, (1, self.card.channels, *self.card.size)).to(self.device)
+        def predict(x_t: Tensor, t: Tensor, r: Tensor) -> Tensor:
+            return blended(windows, lambda i, window: predict_window(window.cut(x_t), t, r, controls[i]), x_t)
+
+        noise = noise_for(seed, 0, (1, self.card.channels, *masks.shape[-2:])).to(self.device)
+        height, width = labels.shape if self.card.fit == "tile" else self.card.size
         for image in sample(predict, noise, steps):
-            yield image[0]
+            yield image[0, :, :height, :width]
+
+    def _masks(self, labels: npt.NDArray[np.uint8]) -> Tensor:
+        """Return the one-hot mask (1, labels, y, x): on the model's grid, or, to be tiled, as it is and at least as large."""
+        size = self.card.size
+        if self.card.fit == "tile":
+            size = (max(size[0], labels.shape[0]), max(size[1], labels.shape[1]))
+            labels = np.pad(labels, [(0, size[0] - labels.shape[0]), (0, size[1] - labels.shape[1])])
+        return labels_to_grid(labels, self._label_count, size)[None]
 
     @property
     def _label_count(self) -> int:

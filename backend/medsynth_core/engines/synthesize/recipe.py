@@ -135,8 +135,8 @@ class SynthesizeRecipe:
         control = networks["hint_encoder"](mask_hint(batch.masks, batch.images.shape[1]))
 
         def predict(x_t: Tensor, t: Tensor, r: Tensor) -> Tensor:
-            arguments = (r, torch.ones_like(t)) if networks["denoiser"].config.flow_map else ()
-            return networks["denoiser"](x_t, t, control, batch.options, *arguments)
+            jump = (r, torch.ones_like(t)) if self.preset.objective == "flow-map" else ()
+            return networks["denoiser"](x_t, t, control, batch.options, *jump)
 
         *_, made = sample(predict, noise, 4)
         return _mosaic([1 - 2 * batch.masks[:, :1], made, batch.images])

@@ -35,41 +35,47 @@ class Link:
         self._connections = Connections()
         self._locating = threading.Lock()
         self._closed = threading.Event()
+        self._met = False
 
     def __call__(self, request: Request) -> Reply:
         """Send one request. Raises ServiceUnavailableError when no service answered within the request's patience."""
         deadline, pause = time.monotonic() + request.patience, FIRST_PAUSE
         while True:
             try:
+                self._check_open()
                 return self._ask(request)
             except ServiceUnavailableError as problem:
-                if self._closed.is_set():
-                    raise ServiceUnavailableError("this client was closed: connect again") from None
-                if time.monotonic() + pause > deadline:
+                self._check_open()
+                if time.monotonic() + pause > deadline or self._is_hopeless():
                     raise
                 log.debug("service away: %s", problem.code)
             self._closed.wait(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
-
-    @property
-    def instance(self) -> str:
-        """The id of the service last talked to, empty before; another id means it forgot what was not saved."""
-        return self._address.instance if self._address else ""
 
     def close(self) -> None:
         """Close all connections; requests under way in other threads fail at once."""
         self._closed.set()
         self._connections.close()
 
+    def _check_open(self) -> None:
+        if self._closed.is_set():
+            raise ServiceUnavailableError("this client was closed: connect again")
+
+    def _is_hopeless(self) -> bool:
+        """Whether waiting is in vain: no service was ever met, none has left a trace, and none may be started."""
+        return not (self._met or self._may_start) and launcher.read_address(self._home) is None
+
     def _ask(self, request: Request) -> Reply:
         address = self._address or self._locate(request)
         try:
-            return self._connections.exchange(address, request)
+            reply = self._connections.exchange(address, request)
         except TimeoutError:
             raise ServiceUnavailableError(f"the service did not answer within {request.seconds:.0f} s") from None
         except (OSError, http.client.HTTPException, ServiceUnavailableError):
             self._forget(address)
             raise ServiceUnavailableError("the service stopped answering") from None
+        self._met = True
+        return reply
 
     def _forget(self, address: Address) -> None:
         if self._address is address:

@@ -16,8 +16,9 @@ from typing import NoReturn
 
 import medsynth_core
 from medsynth_core import launcher, places
-from medsynth_core.errors import InputError, MedSynthError, ModelError, ServiceUnavailableError
+from medsynth_core.errors import InputError, MedSynthError, ModelError, ServiceUnavailableError, TrainingDataError
 from medsynth_core.protocol import ModelInfo, ServiceStatus, to_json
+from medsynth_core.train_command import add_train_arguments
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
@@ -34,6 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit status."""
     try:
         return _run(list(sys.argv[1:] if arguments is None else arguments))
+    except TrainingDataError as problem:
+        return _complain("\n  ".join((str(problem), *problem.offenders)), BAD_INPUT)
     except (InputError, ModelError) as problem:
         return _complain(str(problem), BAD_INPUT)
     except MedSynthError as problem:
@@ -58,6 +61,15 @@ def synthesize(args: argparse.Namespace) -> int:
         print(json.dumps(recipe, sort_keys=True) if args.json else path)
         if beside is not None:
             print(f"{path.name} cannot hold its recipe: it is in {beside.name}", file=sys.stderr)
+    return DONE
+
+
+def train(args: argparse.Namespace) -> int:
+    """Train a model on a folder of images and masks, or go on where it stopped."""
+    from medsynth_core import train_command
+
+    card = train_command.train(args, lambda line: print(line, file=sys.stderr))
+    print(f"{args.output}: {card.title}, {card.steps} steps; use it with msynth models add {args.output}")
     return DONE
 
 
@@ -154,6 +166,9 @@ def build_parser() -> Parser:
     parser.add_argument("--version", action="version", version=f"msynth {medsynth_core.__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_synthesize(commands)
+    learn = commands.add_parser("train", help=_first_line(train), allow_abbrev=False)
+    add_train_arguments(learn)
+    learn.set_defaults(run=train)
     _add_models(commands.add_parser("models", help="list, show, add and verify models"))
     _add_engine(commands.add_parser("engine", help="start, stop and watch the local service"))
     show = commands.add_parser("demo", help=_first_line(demo))

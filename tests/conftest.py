@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from tests.running import RunningService
 
+os.environ.setdefault("OMP_NUM_THREADS", "2")  # spinning threads of one test slow all others on a busy machine
 SETTINGS = {"MEDSYNTH_FAKE_ENGINE": "1", "MEDSYNTH_WARM_SECONDS": "3600", "MEDSYNTH_IDLE_SECONDS": "30"}
 """The fake engine needs no torch, so nothing warms up; a service that a test forgot ends itself."""
 

@@ -35,11 +35,10 @@ class RunningService:
         """Start it (again) and wait until it answers."""
         (self.home / "connection.json").unlink(missing_ok=True)
         command = [sys.executable, "-P", "-m", "medsynth_core.service", "--home", str(self.home), *self._options]
-        self.process = subprocess.Popen(
-            command, env=clean_environment(os.environ), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
-        )
+        with open(self.home / "stderr.txt", "ab") as stderr:
+            self.process = subprocess.Popen(command, env=clean_environment(os.environ), stderr=stderr)
         wait_for(lambda: (self.home / "connection.json").exists() or self.process.poll() is not None, 20)
-        assert self.process.poll() is None, self.process.stderr.read() if self.process.stderr else ""
+        assert self.process.poll() is None, (self.home / "stderr.txt").read_text()
         connection = json.loads((self.home / "connection.json").read_text())
         self.port, self.token, self.instance = connection["port"], connection["token"], connection["instance"]
 
@@ -140,13 +139,7 @@ class RunningService:
     def kill(self) -> None:
         """Kill the service with SIGKILL, if it still runs."""
         self.process.kill()
-        self.close()
-
-    def close(self) -> None:
-        """Wait for the process's end."""
         self.process.wait(15)
-        if self.process.stderr:
-            self.process.stderr.close()
 
 
 def wait_for(fits: Callable[[], bool], seconds: float) -> None:

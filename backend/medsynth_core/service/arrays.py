@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 from medsynth_core import wire
-from medsynth_core.errors import FormatError, NotFoundError
+from medsynth_core.errors import FormatError, InputError, NotFoundError
 from medsynth_core.service import durable
 from medsynth_core.volume import Volume
 
@@ -81,6 +81,8 @@ async def _spool(stream: AsyncIterator[bytes], partial: Path, sha256: str) -> No
             file.write(part)
             size += len(part)
         file.flush()
+        if size == 0:
+            raise FormatError("the array is empty: send the bytes of an encoded array")
         if digest.hexdigest() != sha256:
             raise FormatError("the bytes are not what their sha256 says: the upload was cut short or changed; send it again")
         if size > LARGE_BYTES:
@@ -90,6 +92,13 @@ async def _spool(stream: AsyncIterator[bytes], partial: Path, sha256: str) -> No
 
 
 def _check_and_sync(fd: int) -> None:
+    """Sync the file if its bytes are an encoded array. The map is closed before an error goes on: Windows keeps mapped files."""
+    complaint: InputError | None = None
     with mmap.mmap(fd, 0, access=mmap.ACCESS_READ) as content:
-        wire.check(content)
+        try:
+            wire.check(content)
+        except InputError as problem:
+            complaint = type(problem)(str(problem))  # without the frames that still hold parts of the map
+    if complaint:
+        raise complaint
     os.fsync(fd)

@@ -25,7 +25,11 @@ def _parse(body: bytes) -> Any:
     if body.count(b":") > MAX_KEYS:  # a cheap upper bound, before a parser builds anything
         raise InputError(f"the body has more than {MAX_KEYS} keys")
     try:
-        return json.loads(body, parse_constant=_refuse_constant)
+        value = json.loads(body, parse_constant=_refuse_constant)
+        json.dumps(
+            value, ensure_ascii=False, allow_nan=False
+        ).encode()  # half a surrogate pair or 1e999 parse, but cannot be kept
+        return value
     except (ValueError, RecursionError):
         raise RefusedError(400, "the body is not valid JSON") from None
 

@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import json
 import logging
-import logging.handlers
 import os
 import secrets
 import signal
@@ -30,6 +29,7 @@ from medsynth_core.service.desk import Desk
 from medsynth_core.service.jobs import Jobs
 from medsynth_core.service.leases import Leases
 from medsynth_core.service.lock import FolderLock
+from medsynth_core.service.logs import log_to
 from medsynth_core.service.security import Gate
 from medsynth_core.service.store import Store
 
@@ -119,7 +119,7 @@ def serve(config: ServiceConfig) -> int:
     if not lock.acquire():
         return 0
     try:
-        _log_to(config)
+        log_to(config.home / "logs")
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, _already_stopping)  # uvicorn takes them while it serves, and raises them again afterwards
         asyncio.run(_run(config))
@@ -162,12 +162,3 @@ def _uvicorn_config(gate: Gate) -> uvicorn.Config:
         timeout_keep_alive=75,
         timeout_graceful_shutdown=3,
     )
-
-
-def _log_to(config: ServiceConfig) -> None:
-    folder = config.home / "logs"
-    folder.mkdir(exist_ok=True, mode=0o700)
-    handler = logging.handlers.RotatingFileHandler(folder / "service.log", maxBytes=2**22, backupCount=2, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    logging.getLogger("medsynth_core").addHandler(handler)
-    logging.getLogger("medsynth_core").setLevel(logging.INFO)

@@ -30,15 +30,15 @@ class MaskDesk(QObject):
         super().__init__(panel)
         self._viewer, self._row, self._bar, self._panel = viewer, panel.mask_row, panel.palette_bar, panel
         self._card: ModelCard | None = None
-        self._viewer_events, self._mask_events = Connections(), Connections()
+        self.viewer_events, self.mask_events = Connections(), Connections()
         self._row.mask_changed.connect(self._mask_picked)
         self._row.new_wanted.connect(self.new_mask)
         self._bar.label_picked.connect(self._label_picked)
         for event in (viewer.layers.events.inserted, viewer.layers.events.removed, viewer.layers.events.moved):
-            self._viewer_events.add(event, self._row.relist)
-        self._viewer_events.add(viewer.layers.selection.events.active, self._row.follow)
-        self._viewer_events.add(viewer.dims.events.point, self._note_change)
-        self._viewer_events.add(viewer.dims.events.order, self._note_change)
+            self.viewer_events.add(event, self._row.relist)
+        self.viewer_events.add(viewer.layers.selection.events.active, self._row.follow)
+        self.viewer_events.add(viewer.dims.events.point, self._note_change)
+        self.viewer_events.add(viewer.dims.events.order, self._note_change)
 
     @property
     def mask(self) -> Labels | None:
@@ -77,18 +77,13 @@ class MaskDesk(QObject):
             menu.addAction(title, lambda value=label.value: fixes.map_labels(mask, unknown, value))
         menu.popup(QCursor.pos())
 
-    def let_go(self) -> None:
-        """Undo every connection to the viewer and its layers."""
-        self._viewer_events.close()
-        self._mask_events.close()
-
     def _mask_picked(self) -> None:
-        self._mask_events.close()
+        self.mask_events.close()
         if (mask := self.mask) is not None:
             for event in (mask.events.paint, mask.events.set_data, mask.events.data):
-                self._mask_events.add(event, self._note_change)
-            self._mask_events.add(mask.events.selected_label, self._show_label)
-            self._mask_events.add(mask.events.name, self._row.relist)
+                self.mask_events.add(event, self._note_change)
+            self.mask_events.add(mask.events.selected_label, self._show_label)
+            self.mask_events.add(mask.events.name, self._row.relist)
         self._dress()
         self.changed.emit()
 

@@ -39,15 +39,14 @@ def on_canvas(viewer: napari.Viewer, canvas: QWidget, place: Place) -> QPoint:
     )
 
 
-def drag(viewer: napari.Viewer, canvas: QWidget, places: Sequence[Place], pause_ms: int = 0) -> None:
-    """Press at the first place, move through all, release at the last."""
+def drag(viewer: napari.Viewer, canvas: QWidget, places: Sequence[Place], pause_ms: int = 1) -> None:
+    """Press at the first place, move through all with a pause at each, release at the last."""
     points = [on_canvas(viewer, canvas, place) for place in places]
     QTest.mouseMove(canvas, points[0])
     QTest.mousePress(canvas, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, points[0])
     for point in points[1:]:
         QTest.mouseMove(canvas, point)
-        if pause_ms:
-            QTest.qWait(pause_ms)
+        QTest.qWait(pause_ms)
     QTest.mouseRelease(canvas, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, points[-1])
     QApplication.processEvents()
 

@@ -185,18 +185,20 @@ class SynthesizeWidget(QWidget):
         self.panel.chips.show_chips(chips)
         self.panel.button.block(preflight.lacking(self._capabilities, self._engine, self.model_id) or preflight.blocking(chips))
 
-    def let_go(self) -> None:
-        """End the session and every connection to the viewer; jobs under way go on and land in the history."""
-        self.session.close()
-        self.desk.let_go()
-        self._viewer_events.close()
-
     def event(self, event: QEvent | None) -> bool:
         """Notice that the dock was removed: napari then takes the parent away and forgets the widget."""
         if event is not None and event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self.let_go()
+            for end in self._ends():
+                end()
             self.deleteLater()
         return super().event(event)
+
+    def _ends(self) -> tuple[Callable[[], None], ...]:
+        """Return what ends the session and all connections to the viewer; jobs under way go on and land in the history.
+
+        None is a method of a Qt object: those are not called any more when their object is destroyed.
+        """
+        return self.session.close, self._viewer_events.close, self.desk.viewer_events.close, self.desk.mask_events.close
 
     # how it hangs together
 
@@ -211,7 +213,8 @@ class SynthesizeWidget(QWidget):
         panel.pill.free_wanted.connect(self.session.free_memory)
         panel.pill.copy_wanted.connect(lambda: engine_pill.copy(diagnostics.report(self.session.status)))
         self.desk.changed.connect(lambda: self._checks.start(PREFLIGHT_MS))
-        self.destroyed.connect(self.let_go)
+        for end in self._ends():
+            self.destroyed.connect(end)
         self._viewer_events.add(self._viewer.events.theme, self._theme_changed)
         panel.seed_row.restore(self._settings.seed, self._settings.seed_locked, self._settings.variations)
         panel.mask_row.relist()

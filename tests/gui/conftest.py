@@ -1,0 +1,129 @@
+"""A real viewer for each test, with settings of its own, a hand to paint with, and a look at what is left behind."""
+
+from __future__ import annotations
+
+import gc
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+_HOME = Path(tempfile.mkdtemp(prefix="medsynth-gui-"))
+os.environ["NAPARI_CONFIG"] = str(_HOME / "napari.yaml")  # before napari is imported: the user's settings are never read
+
+import napari  # noqa: E402
+import napari.qt  # noqa: E402
+from qtpy.QtWidgets import QApplication, QWidget  # noqa: E402  after the environment is set
+
+from napari_medsynth import strokes  # noqa: E402
+from napari_medsynth.synthesize_widget import SynthesizeWidget  # noqa: E402
+from tests.scripted import Script, ScriptedClient  # noqa: E402
+
+SHAPE = (64, 64)
+
+
+class Desk:
+    """A viewer with the panel in it, and what a person does with them."""
+
+    def __init__(self, viewer: napari.Viewer, widget: SynthesizeWidget, dock: Any) -> None:
+        self.viewer, self.widget, self.panel, self.dock = viewer, widget, widget.panel, dock
+
+    def focus(self) -> None:
+        """Give the viewer's window and its canvas the keyboard, as a click into it does."""
+        window = self.widget.window()
+        window.activateWindow()
+        self.wait("an active window", window.isActiveWindow)
+        strokes.find_canvas(self.widget).setFocus()
+
+    def wait(self, what: str, holds: Callable[[], bool], seconds: float = 15) -> None:
+        """Let the viewer live until something holds."""
+        strokes.wait_until(what, holds, seconds)
+
+    def click_synthesize(self) -> None:
+        """Click the button once it can be clicked."""
+        self.wait("an enabled button", self.panel.button.isEnabled)
+        strokes.click(self.panel.button)
+
+    def wait_idle(self, seconds: float = 30) -> None:
+        """Wait until the run has ended."""
+        self.wait("the end of the run", lambda: self.panel.button.mode.value == "Synthesize", seconds)
+
+    def results(self) -> list[Any]:
+        """Return the synthetic layers, lowest first."""
+        return [layer for layer in self.viewer.layers if layer.name.startswith("[Synthetic]")]
+
+    def paint(self, center: tuple[float, float] = (32, 32), radii: tuple[float, float] = (10, 12)) -> None:
+        """Paint an ellipse on the active layer with the mouse."""
+        strokes.drag(self.viewer, strokes.find_canvas(self.widget), strokes.spiral(center, radii))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _icons(qapp: QApplication) -> None:
+    """Let napari prepare the application as it does outside of tests: its icons are missing otherwise."""
+    napari.qt.get_qapp()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left_behind(qapp: QApplication) -> Iterator[None]:
+    """After the viewer is closed no thread and no window of ours is left."""
+    before = set(map(id, QApplication.topLevelWidgets()))
+    yield
+    deadline = time.monotonic() + 8
+    while time.monotonic() < deadline and (_threads() or _panels(before)):
+        QApplication.sendPostedEvents(None, 52)  # QEvent.DeferredDelete
+        QApplication.processEvents()
+        gc.collect()
+        time.sleep(0.02)
+    assert not _threads(), "threads of ours are left"
+    assert not _panels(before), "windows of ours are left"
+
+
+def _threads() -> list[str]:
+    """Return our threads; the lease of a client that a test made is the test's."""
+    return [t.name for t in threading.enumerate() if t.name.startswith("medsynth-") and t.name != "medsynth-reaper"]
+
+
+def _panels(before: set[int]) -> list[QWidget]:
+    return [w for w in QApplication.topLevelWidgets() if id(w) not in before and type(w).__module__.startswith("napari_medsynth")]
+
+
+@pytest.fixture
+def script() -> Script:
+    """What the service answers in this test."""
+    return Script()
+
+
+@pytest.fixture
+def open_desk(make_napari_viewer_proxy: Callable[..., Any], script: Script) -> Callable[..., Desk]:
+    """Open viewers with the panel; by default on the script, with `real=True` on the real service and the fake engine."""
+
+    def make(image: np.ndarray | None = None, mask: np.ndarray | None = None, real: bool = False, **mask_options: Any) -> Desk:
+        viewer = make_napari_viewer_proxy(show=True)
+        viewer.window.resize(1200, 800)
+        if image is not None:
+            viewer.add_image(image, name="picture")
+        if mask is not None:
+            viewer.add_labels(mask, name="lesion", **mask_options)
+        widget = (
+            SynthesizeWidget(viewer, engine="fake") if real else SynthesizeWidget(viewer, connect=lambda: ScriptedClient(script))
+        )
+        dock = viewer.window.add_dock_widget(widget, name="Synthesize", area="right")
+        desk = Desk(viewer, widget, dock)
+        desk.wait("the engine's answer", lambda: desk.widget._capabilities is not None)
+        viewer.reset_view()
+        return desk
+
+    return make
+
+
+def painted_mask(shape: tuple[int, ...] = SHAPE, value: int = 1) -> np.ndarray:
+    """Return a mask with a square in its middle."""
+    mask = np.zeros(shape, np.uint8)
+    mask[..., shape[-2] // 3 : shape[-2] // 2, shape[-1] // 3 : shape[-1] // 2] = value
+    return mask

@@ -62,8 +62,8 @@ class Link:
             raise ServiceUnavailableError("this client was closed: connect again")
 
     def _is_hopeless(self) -> bool:
-        """Whether waiting is in vain: no service was ever met, none has left a trace, and none may be started."""
-        return not (self._met or self._may_start) and launcher.read_address(self._home) is None
+        """Whether waiting is in vain: no service was ever met and none may be started."""
+        return not (self._met or self._may_start)
 
     def _ask(self, request: Request) -> Reply:
         address = self._address or self._locate(request)

@@ -23,7 +23,11 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     add("engine", help="which engine learns, such as synthesize")
     add("data", type=Path, metavar="DATA", help="folder with images/ and masks/ (equal stems), or with a prompt.json")
     add("-o", "--output", type=Path, required=True, metavar="MODEL", help="model folder; run again to go on where it stopped")
-    add("--preset", default="compact", help="compact (default), no-consistency, concat, flow-map, gpu, toy")
+    add(
+        "--preset",
+        default="",
+        help="compact (default), no-consistency, concat, flow-map, gpu, toy; with a Stable Diffusion base: paper",
+    )
     add("--starter", default="", help="retrain a model that ships, with its own recipe: polyp, brain-slice")
     add("--base", type=Path, metavar="FOLDER", help="go on from this model, or use this Stable Diffusion 1.5 folder")
     add("--id", default="", help="name of the model; default: the name of the output folder")

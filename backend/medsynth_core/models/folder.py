@@ -18,7 +18,8 @@ from medsynth_core.errors import ModelTamperedError
 from medsynth_core.models.card import read_card, write_card
 from medsynth_core.protocol import ModelCard
 
-SUFFIXES = (".json", ".safetensors")
+SUFFIXES = (".json", ".safetensors", ".txt")
+"""What a model consists of; `.txt` are the merges of a tokenizer."""
 
 
 def finish_folder(folder: Path, card: ModelCard) -> ModelCard:

@@ -6,12 +6,22 @@ import json
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image
+from torch import Tensor
+from torch.nn import functional
 
 
 def save_picture(pixels: np.ndarray, path: Path) -> None:
     """Write (y, x, 3) uint8 as PNG."""
     Image.fromarray(pixels).save(path)
+
+
+def mosaic(rows: list[Tensor]) -> np.ndarray:
+    """Return rows of images (n, 1 or 3, y, x) in [−1, 1] as one picture (y, x, 3) uint8."""
+    framed = [functional.pad(row, (1, 1, 1, 1)).expand(-1, 3, -1, -1) for row in rows]
+    picture = torch.cat([torch.cat(list(row), dim=2) for row in framed], dim=1)  # (3, rows·y, samples·x)
+    return ((picture.clamp(-1, 1) + 1) * 127.5).round().byte().cpu().permute(1, 2, 0).numpy()
 
 
 def draw_curves(log: Path, path: Path) -> None:

@@ -12,11 +12,11 @@ from medsynth_core.training.pairs import Columns
 class TrainingOrder:
     """One training as ordered. None, or an empty text, keeps the value of the preset or the starter.
 
-    `label_names` maps mask values to names; `starter` names one of the recipes of the models that ship; `base` is a model folder
-    to go on from.
+    `preset` empty is the backbone's own default. `label_names` maps mask values to names; `starter` names one of the recipes of
+    the models that ship; `base` is a model folder to go on from, or a hub id OWNER/NAME@COMMIT.
     """
 
-    preset: str = "compact"
+    preset: str = ""
     starter: str = ""
     model_id: str = "my-model"
     grey: bool = False

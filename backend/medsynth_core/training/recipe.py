@@ -18,9 +18,17 @@ class Recipe(Protocol):
     A step's chance comes from the generator it is handed and from nothing else: that is what makes a training resume bit for bit.
     """
 
-    steps: int
-    learning_rate: float
-    seed: int
+    @property
+    def steps(self) -> int:
+        """Return the optimizer steps of the whole training."""
+
+    @property
+    def learning_rate(self) -> float:
+        """Return the step size after the warm-up."""
+
+    @property
+    def seed(self) -> int:
+        """Return what all chance of the training follows from."""
 
     def build(self) -> nn.ModuleDict:
         """Return freshly initialized networks by name."""

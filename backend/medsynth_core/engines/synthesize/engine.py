@@ -5,7 +5,6 @@ Declaring it loads no torch, so that the service's worker can say at once what i
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from medsynth_core.engines._base import Engine, EngineEvent, Note, Preview, Progress, Slice, Task, param
-from medsynth_core.errors import ModelError, ShapeError
+from medsynth_core.engines.synthesize.base import CONTROLLED, class_name
+from medsynth_core.errors import ShapeError
 from medsynth_core.protocol import InputInfo, ModelCard, OutputInfo, Scalar
 from medsynth_core.vocabulary import understand
 from medsynth_core.volume import Volume
@@ -59,10 +59,7 @@ class Synthesizer(Protocol):
 
 def load(folder: Path, device: str) -> Synthesizer:
     """Return the model of a folder. Raises ModelError for a folder of another kind."""
-    index = folder / "model_index.json"
-    if not index.is_file():
-        raise ModelError(f"{folder.name} has no model_index.json: it is not a synthesize model")
-    if json.loads(index.read_text("utf-8")).get("_class_name") == "StableDiffusionControlNetPipeline":
+    if class_name(folder) == CONTROLLED:
         from medsynth_core.engines.synthesize.stable_diffusion import StableDiffusionModel
 
         return StableDiffusionModel.load(folder, device)

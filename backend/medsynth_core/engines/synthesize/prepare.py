@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import colorsys
+from collections import Counter
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from medsynth_core.engines.synthesize import dataset
-from medsynth_core.engines.synthesize.presets import Preset, get_preset
+from medsynth_core.engines.synthesize.base import is_stable_diffusion, resolve_base
+from medsynth_core.engines.synthesize.dataset import PairArrays
+from medsynth_core.engines.synthesize.presets import COMPACT, Preset, get_preset
 from medsynth_core.engines.synthesize.recipe import SynthesizeRecipe
 from medsynth_core.engines.synthesize.starters import BACKGROUND, RESEARCH_NOTE, get_starter
 from medsynth_core.errors import ParameterError
@@ -18,33 +23,91 @@ from medsynth_core.training.duplicates import group_near_duplicates
 from medsynth_core.training.order import TrainingOrder
 from medsynth_core.training.pairs import Columns, Pair, read_pairs, split, without_duplicates
 
+if TYPE_CHECKING:
+    from medsynth_core.engines.synthesize.stable_diffusion_recipe import StableDiffusionRecipe
+
 COLORS = ("#4dd0e1", "#ffb74d", "#ba68c8", "#aed581", "#f06292", "#7986cb", "#fff176", "#a1887f")
 
 
-def prepare(data: Path, order: TrainingOrder) -> SynthesizeRecipe:
-    """Return the recipe for a training folder. Raises TrainingDataError with the list of offenders before anything starts."""
+@dataclass(frozen=True)
+class _Material:
+    """Both sides of the split, each option's values, and the card to be."""
+
+    training: tuple[Pair, ...]
+    validation: tuple[Pair, ...]
+    options: dict[str, tuple[str, ...]]
+    card: ModelCard
+
+
+def prepare(data: Path, order: TrainingOrder) -> SynthesizeRecipe | StableDiffusionRecipe:
+    """Return the recipe for a training folder. Raises TrainingDataError with the list of offenders before anything starts.
+
+    The base decides the backbone: a Stable Diffusion folder the paper's, a compact model or none the compact one.
+    """
+    base = resolve_base(order.base) if order.base else None
+    if base is not None and is_stable_diffusion(base):
+        return _on_stable_diffusion(data, order, base)
+    preset = get_starter(order.starter).preset if order.starter else get_preset(order.preset or COMPACT.name)
+    preset = _adjusted(preset, order)
+    material = _read(data, order, preset)
+    if base is not None:
+        card, preset = _going_on(material.card, preset, read_card(base))
+        material = replace(material, card=card)
+    return SynthesizeRecipe(preset, *_arrays(material), material.card, order.seed, base, order.device)
+
+
+def _on_stable_diffusion(data: Path, order: TrainingOrder, base: Path) -> StableDiffusionRecipe:
+    from medsynth_core.engines.synthesize import stable_diffusion_recipe as paper
+    from medsynth_core.engines.synthesize.stable_diffusion import PROMPT, caption
+    from medsynth_core.engines.synthesize.stable_diffusion_folder import load_surroundings
+
+    preset = _adjusted(paper.get_preset(order.preset or paper.PAPER.name), order)
+    material = _read(data, order, preset)
+    side, known = preset.stages[-1][1], Counter(pair.prompt for pair in material.training if pair.prompt)
+    prompt = known.most_common(1)[0][0] if known else material.card.title
+    option = ParamInfo(PROMPT, "Prompt", ParamKind.TEXT, prompt, help="What the image shows, in words", advanced=True)
+    notes = f"{material.card.notes} Weights derived from {base.name}: its license applies too."
+    card = replace(material.card, size=(side, side), options=(*material.card.options, option), notes=notes)
+    learned, held_out = _arrays(replace(material, card=card))
+
+    def captioned(arrays: PairArrays, pairs: tuple[Pair, ...]) -> paper.CaptionedPairs:
+        return paper.CaptionedPairs(arrays, tuple(caption(card, {**p.options, PROMPT: p.prompt or prompt}) for p in pairs))
+
+    return paper.StableDiffusionRecipe(
+        base,
+        load_surroundings(base, order.device),
+        preset,
+        captioned(learned, material.training),
+        captioned(held_out, material.validation),
+        card,
+        order.seed,
+        order.device,
+    )
+
+
+def _read(data: Path, order: TrainingOrder, preset: Preset) -> _Material:
     starter = get_starter(order.starter) if order.starter else None
-    preset = _preset(order, starter.preset if starter else get_preset(order.preset))
     columns = order.columns or (starter.columns(data) if starter else Columns())
     pairs = without_duplicates(read_pairs(data, columns))
     grouped = pairs if columns.group else group_near_duplicates(pairs)
     training, validation = split(grouped)
     if not training:
         training, validation = grouped, ()
-    card = replace(starter.card) if starter else _own_card(data, order, pairs, preset)
     values = dataset.values_of_options(pairs)
-    card = replace(card, options=tuple(_option(name, there) for name, there in values.items()))
-    card = replace(card, trained_on=f"{len(training)} pairs, {len(validation)} held out")
-    if order.base is not None:
-        card, preset = _going_on(card, preset, read_card(order.base))
-    learned, held_out = (dataset.load(side, card.size, card.channels, values) for side in (training, validation))
-    for part in (learned, held_out):
-        dataset.check_labels(part.masks, {label.value for label in card.labels})
-    return SynthesizeRecipe(preset, learned, held_out, card, order.seed, order.base, order.device)
+    card = replace(
+        starter.card if starter else _own_card(data, order, pairs, preset),
+        options=tuple(_option(name, there) for name, there in values.items()),
+        trained_on=f"{len(training)} pairs, {len(validation)} held out",
+    )
+    return _Material(training, validation, values, card)
 
 
-def _preset(order: TrainingOrder, preset: Preset) -> Preset:
-    return replace(preset, steps=order.steps or preset.steps, batch=order.batch or preset.batch)
+def _arrays(material: _Material) -> tuple[PairArrays, PairArrays]:
+    card = material.card
+    sides = [dataset.load(p, card.size, card.channels, material.options) for p in (material.training, material.validation)]
+    for side in sides:
+        dataset.check_labels(side.masks, {label.value for label in card.labels})
+    return sides[0], sides[1]
 
 
 def _going_on(card: ModelCard, preset: Preset, base: ModelCard) -> tuple[ModelCard, Preset]:
@@ -56,6 +119,10 @@ def _going_on(card: ModelCard, preset: Preset, base: ModelCard) -> tuple[ModelCa
         raise ParameterError(f"label values of the data and of the base model {base.id} differ: renumber the masks")
     at_full_size = replace(preset, stages=((1.0, base.size[0]),))
     return replace(card, size=base.size, steps=base.steps), at_full_size
+
+
+def _adjusted(preset: Preset, order: TrainingOrder) -> Preset:
+    return replace(preset, steps=order.steps or preset.steps, batch=order.batch or preset.batch)
 
 
 def _own_card(data: Path, order: TrainingOrder, pairs: tuple[Pair, ...], preset: Preset) -> ModelCard:
@@ -82,8 +149,16 @@ def _labels(order: TrainingOrder, pairs: tuple[Pair, ...], side: int) -> tuple[L
         names = {1: "lesion"} if values == [1] else {v: f"label {v}" for v in values}
     if not names or 0 in names or max(names) > 31:
         raise ParameterError(f"labels are {sorted(names)}: foreground values must lie between 1 and 31; renumber the masks")
-    return (BACKGROUND, *(LabelInfo(v, name, COLORS[i % len(COLORS)]) for i, (v, name) in enumerate(sorted(names.items()))))
+    return (BACKGROUND, *(LabelInfo(v, name, _color(i)) for i, (v, name) in enumerate(sorted(names.items()))))
 
 
 def _option(name: str, values: tuple[str, ...]) -> ParamInfo:
     return ParamInfo(name, name.replace("_", " ").capitalize(), ParamKind.CHOICE, values[0], choices=values)
+
+
+def _color(index: int) -> str:
+    """Return a color for each foreground label, no two alike: a painted mask must tell them apart."""
+    if index < len(COLORS):
+        return COLORS[index]
+    rgb = colorsys.hsv_to_rgb(index * 0.618 % 1, 0.9, 0.8)  # the golden ratio spreads the hues
+    return "#" + bytes(round(255 * part) for part in rgb).hex()

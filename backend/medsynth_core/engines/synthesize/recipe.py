@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from medsynth_core.diffusion.distil import flow_map_loss
 from medsynth_core.diffusion.flow import noised, velocity_loss
@@ -24,6 +23,7 @@ from medsynth_core.engines.synthesize.objective import Batch, mask_hint
 from medsynth_core.engines.synthesize.presets import Preset
 from medsynth_core.errors import ParameterError
 from medsynth_core.protocol import ModelCard
+from medsynth_core.training.curves import mosaic
 
 STRIP_SAMPLES = 8
 VALIDATION_TIMES = (0.2, 0.5, 0.8)
@@ -139,7 +139,7 @@ class SynthesizeRecipe:
             return networks["denoiser"](x_t, t, control, batch.options, *jump)
 
         *_, made = sample(predict, noise, 4)
-        return _mosaic([1 - 2 * batch.masks[:, :1], made, batch.images])
+        return mosaic([1 - 2 * batch.masks[:, :1], made, batch.images])
 
     def card(self, steps_done: int) -> ModelCard:
         """Return the card after that many steps."""
@@ -152,9 +152,3 @@ class SynthesizeRecipe:
     def _batch(self, source: PairArrays, rows: Tensor, side: int, generator: torch.Generator, augment: bool) -> Batch:
         batch = source.batch(rows, side, self.labels, self.preset.augmentation if augment else None, generator)
         return Batch(*(part.to(self.device) for part in (batch.images, batch.masks, batch.options)))
-
-
-def _mosaic(rows: list[Tensor]) -> np.ndarray:
-    framed = [functional.pad(row, (1, 1, 1, 1)).expand(-1, 3, -1, -1) for row in rows]
-    picture = torch.cat([torch.cat(list(row), dim=2) for row in framed], dim=1)  # (3, rows·y, samples·x)
-    return ((picture.clamp(-1, 1) + 1) * 127.5).round().byte().cpu().permute(1, 2, 0).numpy()

@@ -25,7 +25,7 @@ from medsynth_core.service.modelshelf import ModelShelf
 from medsynth_core.service.recording import Recorder, make_task
 
 LOG = logging.getLogger(__name__)
-EXIT_DEVICE_LOST = 70
+EXIT_DEVICE_LOST, EXIT_THREAD_ENDED = 70, 71
 Say = Callable[[frames.Report], None]
 
 
@@ -57,6 +57,12 @@ class DeviceThread:
                 self._commands.put(command)
 
     def _live(self) -> None:
+        try:
+            self._work()
+        finally:
+            os._exit(EXIT_THREAD_ENDED)  # a worker without its device thread is of no use; the service starts another one
+
+    def _work(self) -> None:
         self._arrays = ArrayStore(self._home / "arrays")
         self._engines, infos = discover()
         self._shelf = ModelShelf(self._engines)

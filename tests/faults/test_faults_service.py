@@ -171,7 +171,6 @@ def test_an_unknown_lease_is_not_found(service: RunningService) -> None:
 def test_a_second_service_on_the_folder_leaves_the_first_alone(service: RunningService) -> None:
     command = [sys.executable, "-P", *service.process.args[2:]]  # type: ignore[index]
 
-
     assert subprocess.run(command, env=clean_environment(os.environ), timeout=20).returncode == 0
     assert json.loads((service.home / "connection.json").read_text())["instance"] == service.instance
     assert service.status()["instance"] == service.instance

@@ -21,10 +21,11 @@ PIECE_BYTES = 2**20
 _BYTES_IN = {"requestBody": {"required": True, "content": {OCTETS: {"schema": {"type": "string", "format": "binary"}}}}}
 
 
-@router.head("/v1/arrays/{sha256}", responses=refuses(404, 422))
+@router.head("/v1/arrays/{sha256}", response_class=Response, responses=gives(OCTETS) | refuses(404, 422))
 async def has_array(at: At, sha256: Sha256) -> Response:
     """Say whether an array is here: 200 or 404."""
-    return Response(status_code=200 if at.store.arrays.has(sha256) else 404)
+    size = at.store.arrays.size(sha256)
+    return Response(media_type=OCTETS, headers={"content-length": str(size)})
 
 
 @router.put(

@@ -1,0 +1,153 @@
+"""The disk is full: refused beforehand, paused at run time, nothing corrupt, and everything goes on when there is room."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from medsynth_core import wire
+from medsynth_core.engines.fake import slice_pixels
+from medsynth_core.errors import JobCancelledError
+from medsynth_core.protocol import JobRequest, OutputInfo
+from medsynth_core.service import frames, recording
+from medsynth_core.service.results import ResultVolume
+from medsynth_core.volume import Volume
+from tests.running import RunningService
+
+Start = Callable[..., RunningService]
+MIB = 2**20
+
+
+def _may_mount() -> bool:
+    return (
+        os.name == "posix"
+        and os.geteuid() == 0
+        and subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode == 0
+    )
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A real file system of 24 MiB, where the machine lets us mount one."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if not _may_mount() or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "none", str(folder)]).returncode:
+        pytest.skip("mounting a small disk needs root; the tests below show the same without one")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_a_job_pauses_on_a_full_disk_and_goes_on_when_there_is_room(small_disk: Path, start_service: Start) -> None:
+    service = start_service(small_disk, reserve_bytes=2 * MIB)
+    service.wait_ready()
+    hog = small_disk / "hog"
+    job = service.submit(seed=3, slices=60, size=256, delay_ms=5)
+    service.wait_slices(job, 5)
+    fill(small_disk, hog)
+    event = service.wait_event(job, lambda event: event["state"] == "paused", 10)
+    assert "disk is full" in event["message"]
+    made = service.job(job)["slices_done"]
+    assert made < 60
+    assert service.status()["worker"] == "busy"
+    assert service.ask("GET", f"/v1/jobs/{job}/slices/0")[0] == 200
+    hog.unlink()
+    ended = service.wait_ended(job)
+    assert (ended["state"], ended["retries"]) == ("done", 0)
+    assert np.array_equal(service.result(job)[0, 59], slice_pixels(3, 59, 256)[0])
+    with sqlite3.connect(small_disk / "journal.sqlite3") as journal:
+        assert journal.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
+    journal.close()
+
+
+def test_a_paused_job_can_be_cancelled(small_disk: Path, start_service: Start) -> None:
+    service = start_service(small_disk, reserve_bytes=2 * MIB)
+    service.wait_ready()
+    job = service.submit(slices=60, size=256, delay_ms=5)
+    service.wait_slices(job, 3)
+    fill(small_disk, small_disk / "hog")
+    service.wait_event(job, lambda event: event["state"] == "paused", 10)
+    service.ask("POST", f"/v1/jobs/{job}/cancel")
+    assert service.wait_ended(job, 3)["state"] == "cancelled"
+
+
+def test_nothing_is_accepted_that_the_disk_cannot_hold(start_service: Start) -> None:
+    service = start_service(reserve_bytes=2**60)
+    request = {"engine": "fake", "model": "", "inputs": {}}
+    status, problem = service.ask("POST", "/v1/jobs", request, Idempotency_Key=uuid.uuid4().hex)
+    assert (status, problem["code"]) == (507, "storage_full")
+    assert "MEDSYNTH_HOME" in problem["detail"]
+    assert str(service.home) not in problem["detail"]
+    content = wire.encode(Volume(np.zeros((1, 1, 4, 4), np.uint8)))
+    assert service.ask("PUT", f"/v1/arrays/{wire.fingerprint(content)}", content)[0] == 507
+    assert service.ask("GET", "/v1/jobs")[1]["jobs"] == []
+
+
+def fill(disk: Path, hog: Path) -> None:
+    """Leave no room, however the running job moves."""
+    with hog.open("wb") as file:
+        while True:
+            try:
+                file.write(bytes(64 * 1024))
+                file.flush()
+            except OSError:
+                return
+
+
+OUTPUT = OutputInfo("image", "image", (1, 4, 8, 8), "uint8", tuple(map(tuple, np.eye(4).tolist())))
+RUN = frames.Run("j", JobRequest("fake", "", {}), 1)
+
+
+def recorder(folder: Path, said: list[frames.Report], wait: Callable[[frames.Run], None]) -> recording.Recorder:
+    made = recording.Recorder(RUN, folder, said.append, wait)
+    made.take(OUTPUT)
+    return made
+
+
+def test_a_slice_that_found_no_room_is_written_when_there_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[frames.Report] = []
+    waited: list[str] = []
+    full = [True, True, False]
+    write = ResultVolume.write
+
+    def write_when_there_is_room(self: ResultVolume, z: int, array: np.ndarray) -> str:
+        if full.pop(0):
+            raise OSError(28, "No space left on device")
+        return write(self, z, array)
+
+    taking = recorder(tmp_path, said, lambda run: waited.append(run.job))
+    monkeypatch.setattr(ResultVolume, "write", write_when_there_is_room)
+    taking.take(recording.Slice("image", 0, slice_pixels(1, 0, 8)))
+    assert waited == ["j", "j"]
+    assert isinstance(said[-1], frames.SliceWritten)
+    assert np.array_equal(ResultVolume(tmp_path, OUTPUT).read(0), slice_pixels(1, 0, 8))
+
+
+def test_another_error_of_the_disk_is_not_taken_for_a_full_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(self: ResultVolume, z: int, array: np.ndarray) -> str:
+        raise OSError(5, "Input/output error")
+
+    taking = recorder(tmp_path, [], lambda run: pytest.fail("waited"))
+    monkeypatch.setattr(ResultVolume, "write", broken)
+    with pytest.raises(OSError, match="Input/output"):
+        taking.take(recording.Slice("image", 0, slice_pixels(1, 0, 8)))
+
+
+def test_a_cancel_ends_the_wait_for_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: ResultVolume, z: int, array: np.ndarray) -> str:
+        raise OSError(28, "No space left on device")
+
+    def cancelled(run: frames.Run) -> None:
+        raise JobCancelledError("cancelled")
+
+    taking = recorder(tmp_path, [], cancelled)
+    monkeypatch.setattr(ResultVolume, "write", full)
+    with pytest.raises(JobCancelledError):
+        taking.take(recording.Slice("image", 0, slice_pixels(1, 0, 8)))
+    assert not list(tmp_path.rglob("*.partial"))

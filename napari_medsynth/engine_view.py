@@ -22,6 +22,7 @@ STARTING = EngineView(Lamp.AMBER, "Starting…", "The engine is being started; t
 STOPPED = EngineView(Lamp.OFF, "Stopped", "The engine is stopped. It starts again when you click Synthesize.", False)
 STOPPING = EngineView(Lamp.AMBER, "Stopping…", "The engine is being stopped.", True)
 RESUMES = "The engine's worker ended and is being restarted; running jobs resume by themselves. Your layers are untouched."
+RESTARTING = EngineView(Lamp.RED, "Restarting · resumes by itself", RESUMES, True)
 
 
 def away(reason: str) -> EngineView:
@@ -39,7 +40,7 @@ def view_of(status: ServiceStatus) -> EngineView:
         case WorkerState.STARTING:
             return EngineView(Lamp.AMBER, "Starting…", "The engine loads its libraries; this takes some seconds.", True)
         case WorkerState.RESTARTING:
-            return EngineView(Lamp.RED, "Restarting · resumes by itself", status.message or RESUMES, True)
+            return RESTARTING
         case WorkerState.DOWN:
             detail = status.message or "The engine's worker does not run: stop the engine and start it again."
             return EngineView(Lamp.RED, "Worker down", detail, True)

@@ -7,7 +7,7 @@ from qtpy.QtCore import QSize, Qt
 from qtpy.QtWidgets import QComboBox, QFormLayout, QFrame, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
-from medsynth_core.protocol import LabelInfo, ParamInfo, Scalar
+from medsynth_core.protocol import LabelInfo, ModelInfo, ParamInfo, Scalar
 from napari_medsynth.chips import ChipBar
 from napari_medsynth.engine_pill import EnginePill
 from napari_medsynth.forms import ParamForm, split
@@ -80,9 +80,20 @@ class Panel(QWidget):
         self.plain.set_values(values)
         self.advanced.set_values(values)
 
-    def show_models(self, there_are_some: bool) -> None:
-        """Show or hide the choice of a model: an engine may have none."""
-        self._form.setRowVisible(self.model, there_are_some)
+    def list_models(self, models: tuple[ModelInfo, ...], keep: str) -> None:
+        """Offer these models and pick the one with the id `keep`, else the first; without any the row is hidden."""
+        self.model.blockSignals(True)
+        self.model.clear()
+        for model in models:
+            self.model.addItem(model.card.title if model.card and model.card.title else model.id, model)
+        self.model.setCurrentIndex(next((i for i, m in enumerate(models) if m.id == keep), 0 if models else -1))
+        self.model.blockSignals(False)
+        self._form.setRowVisible(self.model, bool(models))
+
+    def picked_model(self) -> ModelInfo | None:
+        """Return the picked model, None where there is none to pick."""
+        picked: ModelInfo | None = self.model.currentData()
+        return picked
 
     def _lay_out(self) -> None:
         inner = QWidget()

@@ -76,11 +76,11 @@ Tell = Callable[[Callable[[RunListener], None]], None]
 
 
 class Run:
-    """A run under way. `cancel` returns at once; the end is told like any other."""
+    """A run under way. `cancel` returns at once; the end is told like any other. `restarted` hears of a worker that died."""
 
-    def __init__(self, connected: Callable[[], Client], request: RunRequest, tell: Tell) -> None:
+    def __init__(self, connected: Callable[[], Client], request: RunRequest, tell: Tell, restarted: Callable[[], None]) -> None:
         self.request = request
-        self._connected, self._tell = connected, tell
+        self._connected, self._tell, self._restarted = connected, tell, restarted
         self._cancelled = threading.Event()
         self._jobs: list[Job] = []
         self._running_since = 0.0
@@ -127,6 +127,7 @@ class Run:
         return client.submit(request.engine, model=request.model, seed=seed, **given)
 
     def _follow(self, index: int, seed: int, job: Job) -> None:
+        self._running_since = 0.0
         for event in job:
             self._heed(index, event)
         info = job.info()
@@ -136,6 +137,8 @@ class Run:
     def _heed(self, index: int, event: Event) -> None:
         if event.kind is EventKind.STATE and event.state is JobState.RUNNING:
             self._running_since = event.time
+        if event.kind is EventKind.STATE and event.state is JobState.QUEUED and self._running_since:
+            self._restarted()
         if event.kind is EventKind.STATE and event.state is JobState.DONE:
             self._last_seconds = event.time - self._running_since
         if progress := self._progress(index, event):

@@ -24,7 +24,7 @@ from napari_medsynth.lamp import Lamp
 from napari_medsynth.run import Run, RunListener, RunRequest
 
 log = logging.getLogger(__name__)
-POLL_SECONDS = 0.4
+POLL_SECONDS = 0.3
 REFRESH_SECONDS = 10.0
 RED_SECONDS = 2.0
 """A restart of the worker may take less than a glance: red stays at least this long."""
@@ -85,7 +85,7 @@ class Session:
     def run(self, request: RunRequest) -> Run:
         """Start making images and return the run at once."""
         self._want(True)
-        run = Run(self._connected, request, self._tell)
+        run = Run(self._connected, request, self._tell, lambda: self._show(engine_view.RESTARTING))
         run.start()
         return run
 

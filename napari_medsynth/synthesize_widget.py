@@ -18,7 +18,7 @@ from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 from medsynth_core.client import Client
 from medsynth_core.client import connect as connect_client
 from medsynth_core.errors import MedSynthError
-from medsynth_core.protocol import Capabilities, ModelCard, ModelInfo, ParamInfo
+from medsynth_core.protocol import Capabilities, ModelCard, ParamInfo
 from napari_medsynth import diagnostics, engine_pill, fixes, layers, preflight, settings
 from napari_medsynth.connections import Connections
 from napari_medsynth.courier import Courier
@@ -73,14 +73,14 @@ class SynthesizeWidget(QWidget):
     @property
     def card(self) -> ModelCard | None:
         """The card of the picked model, None for an engine without models."""
-        model: ModelInfo | None = self.panel.model.currentData()
-        return model.card if model else None
+        picked = self.panel.picked_model()
+        return picked.card if picked else None
 
     @property
     def model_id(self) -> str:
         """The id of the picked model, empty for an engine without models."""
-        model: ModelInfo | None = self.panel.model.currentData()
-        return model.id if model else ""
+        picked = self.panel.picked_model()
+        return picked.id if picked else ""
 
     # what the session tells
 
@@ -92,17 +92,8 @@ class SynthesizeWidget(QWidget):
         """Offer the models there are and keep the picked one."""
         keep = self.model_id or self._settings.model
         self._capabilities = capabilities
-        models = [m for m in capabilities.models if m.engine == self._engine and m.card is not None]
-        box = self.panel.model
-        box.blockSignals(True)
-        box.clear()
-        for model in models:
-            assert model.card is not None
-            box.addItem(model.card.title or model.id, model)
-        box.setCurrentIndex(max(0, next((i for i, m in enumerate(models) if m.id == keep), 0)) if models else -1)
-        self.panel.show_models(bool(models) or self._engine == "synthesize")
-        box.setEnabled(bool(models))
-        box.blockSignals(False)
+        models = tuple(m for m in capabilities.models if m.engine == self._engine and m.card is not None)
+        self.panel.list_models(models, keep)
         self._model_picked()
 
     def trouble(self, problem: MedSynthError) -> None:

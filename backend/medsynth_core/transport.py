@@ -115,6 +115,7 @@ class Connections:
         self._lock = threading.Lock()
         self._idle: list[tuple[str, http.client.HTTPConnection]] = []
         self._open: set[http.client.HTTPConnection] = set()
+        self._closed = False
 
     def exchange(self, address: Address, request: Request) -> Reply:
         """Send one request and return the answer. Raises OSError or HTTPException when the connection breaks."""
@@ -136,6 +137,7 @@ class Connections:
     def close(self) -> None:
         """Close all connections; a request under way in another thread fails at once."""
         with self._lock:
+            self._closed = True
             opened, self._open, self._idle = self._open, set(), []
         for connection in opened:
             _close(connection)
@@ -153,6 +155,8 @@ class Connections:
     def _connect(self, address: Address) -> http.client.HTTPConnection:
         connection = http.client.HTTPConnection("127.0.0.1", address.port, timeout=HELLO_SECONDS)
         with self._lock:
+            if self._closed:  # another thread closed us while this one was on its way here
+                raise ServiceUnavailableError("this client was closed: connect again")
             self._open.add(connection)
         try:
             say_hello(connection, address)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from medsynth_core.training.pairs import Pair
+from medsynth_core.training.pairs import Pair, grey_or_color
 
 THUMBNAIL = 24
 SAME_ABOVE = 0.97
@@ -30,7 +30,7 @@ def group_near_duplicates(pairs: tuple[Pair, ...], same_above: float = SAME_ABOV
 
 
 def _thumbnail(pair: Pair) -> npt.NDArray[np.float32]:
-    with Image.open(pair.image) as image:
-        pixels = np.asarray(image.convert("L").resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX), dtype=np.float32).ravel()
+    picture = grey_or_color(pair.image).convert("L").resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)
+    pixels = np.asarray(picture, dtype=np.float32).ravel()
     centered = pixels - pixels.mean()
     return centered / max(float(np.linalg.norm(centered)), 1e-6)

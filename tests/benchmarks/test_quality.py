@@ -46,7 +46,7 @@ def pairs(arrays: PairArrays) -> Pairs:
 @pytest.fixture(scope="module")
 def judges(recipe: SynthesizeRecipe, tmp_path_factory: pytest.TempPathFactory) -> Judges:
     settings = JudgeSettings(
-        SegmenterSettings(steps=60, batch=8, widths=(8, 16)), FeatureSettings(steps=5, batch=8, widths=(8, 16))
+        SegmenterSettings(steps=100, batch=8, widths=(16, 32)), FeatureSettings(steps=5, batch=8, widths=(8, 16))
     )
     return prepare_judges(tmp_path_factory.mktemp("judges"), "toy", pairs(recipe.training), settings, lambda *_: None)
 

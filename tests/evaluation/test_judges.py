@@ -17,7 +17,7 @@ from medsynth_core.evaluation.metrics import dice, kid, split_half_kid
 from medsynth_core.evaluation.segmenter import SegmenterSettings, segmentation_loss
 from medsynth_core.evaluation.tensors import image_array, image_tensor, mask_tensor, option_planes
 
-TOY = JudgeSettings(SegmenterSettings(steps=60, batch=8, widths=(8, 16)), FeatureSettings(steps=30, batch=16, widths=(8, 16)))
+TOY = JudgeSettings(SegmenterSettings(steps=100, batch=8, widths=(16, 32)), FeatureSettings(steps=30, batch=16, widths=(8, 16)))
 
 
 def train_quietly(folder: Path, real: Pairs, settings: JudgeSettings = TOY) -> tuple[Judges, list[str]]:

@@ -24,6 +24,9 @@ from medsynth_core.evaluation.plain_unet import PlainUNet
 from medsynth_core.evaluation.tensors import device_of, image_array, image_tensor, mask_tensor, option_planes
 
 NOISE_CHANNELS = 4
+PATCH = 2
+"""The generator works on half the grid: four times the steps in the same time, to be a fair rival on a CPU."""
+
 L1_WEIGHT = 100.0
 BATCH_AT_TEST = 16
 GENTLE = Jitter(zoom=(0.92, 1.08), shift=0.04, turn=0.0, light=0.0, mirror=(True, False))
@@ -36,7 +39,7 @@ class BaselineSettings:
     seconds: float = 600.0
     steps: int = 1_000_000
     batch: int = 16
-    widths: tuple[int, ...] = (32, 64, 128, 192)
+    widths: tuple[int, ...] = (48, 96, 160, 192)
     learning_rate: float = 2e-4
     seed: int = 0
     jitter: Jitter = GENTLE
@@ -51,7 +54,7 @@ class Baseline(nn.Module):
         condition = labels + sum(option_sizes)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.seed)
-            self.generator = PlainUNet(condition + NOISE_CHANNELS, channels, settings.widths)
+            self.generator = PlainUNet(condition + NOISE_CHANNELS, channels, settings.widths, PATCH)
             self.discriminator = _patch_gan(condition + channels)
 
     def condition(self, masks: Masks, options: Options) -> Tensor:

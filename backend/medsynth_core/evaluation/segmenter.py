@@ -17,6 +17,8 @@ from medsynth_core.evaluation.tensors import device_of, image_tensor, mask_tenso
 
 BATCH_AT_TEST = 32
 WIDE = Jitter()
+PATCH = 2
+"""128² images are segmented on a 64² grid: a fifth of the time, and the context of a whole lesion."""
 
 
 @dataclass(frozen=True)
@@ -25,8 +27,8 @@ class SegmenterSettings:
 
     steps: int = 1500
     batch: int = 16
-    widths: tuple[int, ...] = (16, 32, 64, 128)
-    learning_rate: float = 2e-3
+    widths: tuple[int, ...] = (32, 64, 96, 128)
+    learning_rate: float = 4e-3
     seed: int = 0
     jitter: Jitter = WIDE
 
@@ -35,7 +37,7 @@ def build_segmenter(channels: int, labels: int, settings: SegmenterSettings) -> 
     """Return the untrained network: image (B, channels, y, x) → logits (B, labels, y, x)."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
-        return PlainUNet(channels, labels, settings.widths)
+        return PlainUNet(channels, labels, settings.widths, PATCH)
 
 
 def train_segmenter(network: PlainUNet, real: Pairs, settings: SegmenterSettings) -> Iterator[float]:

@@ -70,7 +70,8 @@ class RunningService:
             reply = connection.getresponse()
             answer = reply.read()
             kind = reply.headers.get("Content-Type", "")
-            return reply.status, json.loads(answer) if kind.endswith("json") and "ndjson" not in kind else answer
+            is_json = answer and kind.endswith("json") and not kind.endswith("ndjson")
+            return reply.status, json.loads(answer) if is_json else answer
 
     def submit(self, key: str = "", seed: int = 7, inputs: dict[str, str] | None = None, **params: object) -> str:
         """Submit a job to the fake engine and return its id."""

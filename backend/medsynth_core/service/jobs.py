@@ -30,6 +30,7 @@ from medsynth_core.service.store import Store
 from medsynth_core.service.supervisor import Supervisor
 
 LOG = logging.getLogger(__name__)
+SWEEP_SECONDS = 600.0
 OUTPUT_FACTOR = 4
 """A result is assumed to take at most this many times the room of its encoded inputs, beyond the reserve."""
 
@@ -51,6 +52,8 @@ class Jobs:
         self._answers: list[asyncio.Future[frames.ModelsChanged]] = []
         self._ready = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._budget_due = True
+        self._sweep_at = 0.0
         self.stopping = False
 
     # Life
@@ -79,13 +82,19 @@ class Jobs:
         await self.worker.stop()
 
     def watch(self) -> None:
-        """Look after the worker and the disk; called about once a second."""
-        paused = self.current and self._journal.job(self.current).state is JobState.PAUSED
+        """Look after the worker, the disk and the byte budget; called about once a second."""
+        paused = self.current and self._journal.state(self.current) is JobState.PAUSED
         self.worker.check_hang(busy=bool(self.current) and not paused)
         if paused and self._store.has_room():
             self._change(self.current, JobState.RUNNING, "there is room on the disk again")
             self._store.take_ballast()
             self.worker.send(frames.GoOn(self.current))
+        if self._budget_due:  # here and not at the end of a job, where the next stroke may be waiting
+            self._budget_due = False
+            self._store.keep_budget()
+        if time.monotonic() >= self._sweep_at and self.idle:
+            self._sweep_at = time.monotonic() + SWEEP_SECONDS
+            self._store.drop_unused_arrays()
 
     @property
     def idle(self) -> bool:
@@ -127,7 +136,7 @@ class Jobs:
 
     def cancel(self, job: str) -> JobInfo:
         """Cancel a job; one that has ended stays as it is."""
-        state = self._journal.job(job).state
+        state = self._journal.state(job)
         if state is JobState.QUEUED:
             if job in self._queue:
                 self._queue.remove(job)
@@ -141,7 +150,7 @@ class Jobs:
 
     def resume(self, job: str) -> JobInfo:
         """Let a cancelled or failed job go on from its kept slices. Raises RefusedError (409) in any other state."""
-        state = self._journal.job(job).state
+        state = self._journal.state(job)
         if state not in (JobState.CANCELLED, JobState.FAILED):
             raise RefusedError(409, f"the job is {state.value}: only a cancelled or failed one can be resumed")
         columns = {"ended": None, "error_code": "", "error": "", "retries": 0}
@@ -152,7 +161,7 @@ class Jobs:
 
     async def events(self, job: str, after: int, wait_s: float) -> list[str]:
         """Return the events after a number as JSON texts, waiting for the first one. Raises NotFoundError."""
-        state = self._journal.job(job).state
+        state = self._journal.state(job)
         found = self._journal.events(job, after)
         if found or state.ended or self.stopping or wait_s <= 0:
             return found
@@ -183,7 +192,7 @@ class Jobs:
 
     def delete(self, job: str) -> None:
         """Delete an ended job and its results. Raises NotFoundError, RefusedError (409) while it is not ended."""
-        if not self._journal.job(job).state.ended:
+        if not self._journal.state(job).ended:
             raise RefusedError(409, "the job has not ended: cancel it first")
         self._store.delete(job)
 
@@ -203,7 +212,7 @@ class Jobs:
         kept = await asyncio.to_thread(self._store.sound_slices, info.outputs, job, rows) if rows else []
         if self.current != job or self.worker.state is not WorkerState.BUSY:
             return  # the worker died meanwhile: `_on_death` has queued the job again
-        if self._journal.job(job).state is JobState.CANCELLING:
+        if self._journal.state(job) is JobState.CANCELLING:
             self._on_ended(frames.Ended(job, JobState.CANCELLED))
             return
         sound = {(one.output, one.z) for one in kept}
@@ -309,7 +318,7 @@ class Jobs:
             self._change(job.id, JobState.QUEUED, sentence, retries=job.retries + 1)
 
     def _force_cancel(self, job: str) -> None:
-        if job == self.current and self._journal.job(job).state is JobState.CANCELLING:
+        if job == self.current and self._journal.state(job) is JobState.CANCELLING:
             self.worker.kill("the engine did not yield after a cancel")
 
     # Changes of state
@@ -329,7 +338,7 @@ class Jobs:
         self._journal.record(job, event, durable=True, bytes=self._store.measure(job), **columns)
         LOG.info("job %s: %s %s", job, state.value, code)
         self._wake(job)
-        self._store.keep_budget()
+        self._budget_due = True
 
     def _wake(self, job: str) -> None:
         for waiter in self._waiting.pop(job, set()):

@@ -46,6 +46,7 @@ class Journal:
         self._make_room = make_room
         self._db = sqlite3.connect(path, isolation_level=None)
         self._db.row_factory = sqlite3.Row
+        self._durable: bool | None = None
         self._db.execute("PRAGMA journal_mode=WAL")
         self._migrate()
 
@@ -105,8 +106,15 @@ class Journal:
         """Return a job. Raises NotFoundError."""
         row = self._db.execute(_JOBS + "WHERE id = ?", (job,)).fetchone()
         if row is None:
-            raise NotFoundError(f"there is no job {job[:40]!r}: it was deleted, or belongs to another service")
+            raise _not_found(job)
         return _info(row)
+
+    def state(self, job: str) -> JobState:
+        """Return a job's state. Raises NotFoundError."""
+        row = self._db.execute("SELECT state FROM jobs WHERE id = ?", (job,)).fetchone()
+        if row is None:
+            raise _not_found(job)
+        return JobState(row[0])
 
     def attempts(self, job: str) -> int:
         """Return how often a job was handed to a worker."""
@@ -179,8 +187,7 @@ class Journal:
         self._db.executemany(statement, rows)
 
     def _append(self, job: str, event: Event) -> None:
-        self._db.execute("UPDATE jobs SET events = events + 1 WHERE id = ?", (job,))
-        number = self._db.execute("SELECT events FROM jobs WHERE id = ?", (job,)).fetchone()[0]
+        (number,) = self._db.execute("UPDATE jobs SET events = events + 1 WHERE id = ? RETURNING events", (job,)).fetchone()
         numbered = dataclasses.replace(event, number=number)
         self._db.execute("INSERT INTO events VALUES (?, ?, ?)", (job, number, _dump(numbered)))
 
@@ -195,7 +202,9 @@ class Journal:
             self._try(durable, act)
 
     def _try(self, durable: bool, act: Callable[[], None]) -> None:
-        self._db.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+        if durable is not self._durable:
+            self._db.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+            self._durable = durable
         self._db.execute("BEGIN IMMEDIATE")
         try:
             act()
@@ -213,6 +222,10 @@ class Journal:
             )
         if version == 0:
             self._db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;")
+
+
+def _not_found(job: str) -> NotFoundError:
+    return NotFoundError(f"there is no job {job[:40]!r}: it was deleted, or belongs to another service")
 
 
 def _info(row: sqlite3.Row) -> JobInfo:

@@ -62,7 +62,7 @@ class Recorder:
                 self._say(frames.Noted(self._job, key, value))
 
     def finish(self) -> None:
-        """Make the names of all slices durable. Raises JobError when the engine left slices out."""
+        """Make the outputs durable as a whole. Raises JobError when the engine left slices out."""
         self._tell_progress()
         for name, volume in self._volumes.items():
             missing = volume.output.shape[1] - sum(1 for output, _ in self._written if output == name)

@@ -95,7 +95,6 @@ class Service:
             "code_version": __version__,
         }
         durable.write_file(self._config.home / "connection.json", json.dumps(connection).encode())
-        durable.sync_folder(self._config.home)
         LOG.info("service %s answers on port %s", self._instance, self._port)
 
     async def _watch(self) -> None:

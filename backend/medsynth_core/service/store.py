@@ -80,6 +80,9 @@ class Store:
                 break
             self.delete(job)
             excess -= size
+
+    def drop_unused_arrays(self) -> None:
+        """Remove uploads that no job names any more."""
         self.arrays.drop_unused(self.journal.is_input)
 
     def has_room(self, needed: int = 0) -> bool:

@@ -52,7 +52,7 @@ class SynthesizeWidget(QWidget):
         self._capabilities: Capabilities | None = None
         self._run: Run | None = None
         self._destination: Destination | None = None
-        self._settings = settings.load()
+        self.remembered = settings.load()
         self._shown_params: tuple[ParamInfo, ...] | None = None
         self._preloaded = ("", "")
         self.panel = Panel(napari_viewer)
@@ -90,7 +90,7 @@ class SynthesizeWidget(QWidget):
 
     def capabilities_changed(self, capabilities: Capabilities) -> None:
         """Offer the models there are and keep the picked one."""
-        keep = self.model_id or self._settings.model
+        keep = self.model_id or self.remembered.model
         self._capabilities = capabilities
         models = tuple(m for m in capabilities.models if m.engine == self._engine and m.card is not None)
         self.panel.list_models(models, keep)
@@ -121,7 +121,7 @@ class SynthesizeWidget(QWidget):
         layer = self._destination.place(made)
         self.panel.variations.add(made, layer)
         if made.seconds > 0:
-            self._settings = self._settings.with_seconds(self._timing_key(), made.seconds)
+            self.remembered = self.remembered.with_seconds(self._timing_key(), made.seconds)
 
     def run_ended(self, run: Run, ending: Ending, problem: MedSynthError | None) -> None:
         """Be ready for the next run and say what happened."""
@@ -130,7 +130,7 @@ class SynthesizeWidget(QWidget):
         self._run = None
         self.panel.button.set_mode(Mode.READY)
         self.panel.progress.hide()
-        settings.save(self._settings)
+        settings.save(self.remembered)
         self.check_now()
         if ending is Ending.FAILED and problem is not None:
             self.trouble(problem)
@@ -168,7 +168,7 @@ class SynthesizeWidget(QWidget):
     def check_now(self) -> None:
         """Run the pre-flight checks and let the button follow."""
         device = self.session.status.device if self.session.status else None
-        seconds = self._settings.seconds.get(self._timing_key())
+        seconds = self.remembered.seconds.get(self._timing_key())
         try:
             chips = preflight.check(self.desk.pixels(), self.card, device, seconds)
         except MedSynthError as problem:
@@ -207,7 +207,7 @@ class SynthesizeWidget(QWidget):
         for end in self._ends():
             self.destroyed.connect(end)
         self._viewer_events.add(self._viewer.events.theme, self._theme_changed)
-        panel.seed_row.restore(self._settings.seed, self._settings.seed_locked, self._settings.variations)
+        panel.seed_row.restore(self.remembered.seed, self.remembered.seed_locked, self.remembered.variations)
         panel.mask_row.relist()
         self._model_picked()
 
@@ -218,7 +218,7 @@ class SynthesizeWidget(QWidget):
         if params != self._shown_params:
             self.panel.show_params(params)
             self._shown_params = params
-        self.panel.restore_params(self._settings.params.get(self.model_id or self._engine, {}))
+        self.panel.restore_params(self.remembered.params.get(self.model_id or self._engine, {}))
         self.desk.set_card(card)
         self._preload()
         self.check_now()
@@ -239,8 +239,8 @@ class SynthesizeWidget(QWidget):
 
     def _remember(self) -> None:
         row = self.panel.seed_row
-        kept = self._settings.with_params(self.model_id or self._engine, self.panel.param_values())
-        self._settings = replace(
+        kept = self.remembered.with_params(self.model_id or self._engine, self.panel.param_values())
+        self.remembered = replace(
             kept, seed=row.seed.value(), seed_locked=row.lock.isChecked(), variations=row.count.currentData()
         )
 

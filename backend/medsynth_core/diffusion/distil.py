@@ -17,7 +17,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from medsynth_core.diffusion.flow import as_images, draw_times, noised, velocity, velocity_loss
+from medsynth_core.diffusion.flow import as_images, draw_times, noised, resolution_shift, velocity, velocity_loss
+from medsynth_core.diffusion.samplers import shifted
 
 FlowMap = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 """(x_t, t, r, guidance) → X."""
@@ -33,8 +34,9 @@ def flow_map_loss(student: FlowMap, teacher: Teacher, x: Tensor, generator: torc
     b, half = len(x), len(x) // 2
     noise = torch.randn(x.shape, generator=generator).to(x)
     guidance = (1 + (MAX_GUIDANCE - 1) * torch.rand(b, generator=generator)).to(x)
-    t_jump, r_jump = draw_jumps(b - half, generator)
-    t = torch.cat([draw_times(half, generator), t_jump]).to(x)
+    shift = resolution_shift(x)
+    t_jump, r_jump = draw_jumps(b - half, generator, shift)
+    t = torch.cat([draw_times(half, generator, shift), t_jump]).to(x)
     r = torch.cat([t[:half].cpu(), r_jump]).to(x)
     x_t = noised(x, noise, t)
     with torch.no_grad():
@@ -47,11 +49,11 @@ def flow_map_loss(student: FlowMap, teacher: Teacher, x: Tensor, generator: torc
     }
 
 
-def draw_jumps(count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Return (t, r), each (count,): neighbors on the time grid of 1, 2, 4 or 8 steps."""
+def draw_jumps(count: int, generator: torch.Generator, shift: float = 1.0) -> tuple[Tensor, Tensor]:
+    """Return (t, r), each (count,): neighbors on the shifted time grid of 1, 2, 4 or 8 steps."""
     n = torch.tensor(STEP_COUNTS)[torch.randint(len(STEP_COUNTS), (count,), generator=generator)]
     i = (torch.rand(count, generator=generator) * n).floor()
-    return 1 - i / n, 1 - (i + 1) / n
+    return shifted(1 - i / n, shift), shifted(1 - (i + 1) / n, shift)
 
 
 def _two_half_steps(student: FlowMap, x_t: Tensor, t: Tensor, r: Tensor, guidance: Tensor) -> Tensor:

@@ -11,6 +11,8 @@ velocity space (3), (4); Esser et al. 2024 (arXiv 2403.03206) for logit-normal t
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -18,9 +20,18 @@ T_FLOOR = 0.05
 """Times below this count as this in (3): 1/t² would otherwise let a nearly clean image rule the loss."""
 
 
-def draw_times(count: int, generator: torch.Generator, mean: float = -0.2, sd: float = 1.0) -> Tensor:
-    """Return (count,) logit-normal times in (0, 1). A mean above 0 spends more training on noisy images."""
-    return torch.sigmoid(mean + sd * torch.randn(count, generator=generator, device=generator.device))
+def resolution_shift(images: Tensor) -> float:
+    """Return how much noisier times must be than at 64² for images (…, y, x) to be as hard to make out: √(y·x) / 64, at least 1.
+
+    Neighboring pixels repeat each other: at twice the side, the same noise hides half as much. Source: Esser et al. 2024,
+    section 5.3.2.
+    """
+    return max(1.0, math.sqrt(images.shape[-2] * images.shape[-1]) / 64)
+
+
+def draw_times(count: int, generator: torch.Generator, shift: float = 1.0) -> Tensor:
+    """Return (count,) logit-normal times in (0, 1), median shift / (1 + shift)."""
+    return torch.sigmoid(math.log(shift) + torch.randn(count, generator=generator))
 
 
 def as_images(t: Tensor) -> Tensor:

@@ -10,20 +10,26 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from medsynth_core.diffusion.flow import velocity
 
+TimeT = TypeVar("TimeT", float, Tensor)
 Predictor = Callable[[Tensor, Tensor, Tensor], Tensor]
 """(x_t, t, r) → predicted x. A network that is not a flow map ignores r."""
 
 
 def time_grid(steps: int, shift: float = 1.0) -> list[float]:
     """Return steps + 1 times from 1 down to 0. A shift above 1 spends more steps on the noisy end (SD3, eq. 23)."""
-    even = [1 - i / steps for i in range(steps + 1)]
-    return [shift * t / (1 + (shift - 1) * t) for t in even]
+    return [shifted(1 - i / steps, shift) for i in range(steps + 1)]
+
+
+def shifted(t: TimeT, shift: float) -> TimeT:
+    """Return an even time as it stands on a shifted grid."""
+    return shift * t / (1 + (shift - 1) * t)
 
 
 def sample(predict: Predictor, noise: Tensor, steps: int, shift: float = 1.0) -> Iterator[Tensor]:

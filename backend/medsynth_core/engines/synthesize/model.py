@@ -16,7 +16,7 @@ from diffusers import ModelMixin
 from torch import Tensor, nn
 
 from medsynth_core import __version__
-from medsynth_core.diffusion.flow import as_images
+from medsynth_core.diffusion.flow import as_images, resolution_shift
 from medsynth_core.diffusion.samplers import noise_for, sample
 from medsynth_core.diffusion.tiles import blended, windows_over
 from medsynth_core.engines.synthesize import network
@@ -78,7 +78,7 @@ class CompactModel:
 
         noise = noise_for(seed, 0, (1, self.card.channels, *masks.shape[-2:])).to(self.device)
         height, width = labels.shape if self.card.fit == "tile" else self.card.size
-        for image in sample(predict, noise, steps):
+        for image in sample(predict, noise, steps, resolution_shift(hints[0])):
             yield image[0, :, :height, :width]
 
     def _masks(self, labels: npt.NDArray[np.uint8]) -> Tensor:

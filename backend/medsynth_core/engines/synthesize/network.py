@@ -9,14 +9,14 @@ models: saved, loaded and configured as such.
 
 from __future__ import annotations
 
+import itertools
+import math
+
 import torch
 from diffusers import ConfigMixin, ModelMixin, UNet2DModel
 from diffusers.configuration_utils import register_to_config
 from torch import Tensor, nn
 from torch.nn import functional
-
-PATCH = 4
-"""Space-to-depth factor: a 128² image is denoised on a 32² grid."""
 
 Control = list[Tensor]
 """Feature maps of a hint, finest first, one for each resolution of the denoiser."""
@@ -37,16 +37,18 @@ class HintEncoder(ModelMixin, ConfigMixin):
     """
 
     @register_to_config
-    def __init__(self, in_channels: int = 5, widths: tuple[int, ...] = (64, 128, 192), hidden: int = 96) -> None:
+    def __init__(self, in_channels: int = 5, widths: tuple[int, ...] = (96, 128, 160), patch: int = 8, hidden: int = 96) -> None:
         super().__init__()
-        self.stem = nn.Sequential(_merge(in_channels, hidden // 2), _merge(hidden // 2, hidden))  # (B, hidden, y/4, x/4)
+        merges = int(math.log2(patch))
+        inner = [in_channels, *(hidden // 2 for _ in range(merges - 1)), hidden]
+        self.stem = nn.Sequential(*(_merge(a, b) for a, b in itertools.pairwise(inner)))  # (B, hidden, y/patch, x/patch)
         self.levels = nn.ModuleList([nn.Sequential(nn.Conv2d(hidden, hidden, 3, padding=1), nn.SiLU())])
         self.levels.extend(_merge(hidden, hidden) for _ in widths[1:])
         self.projections = nn.ModuleList(_zeroed(nn.Conv2d(hidden, width, 1)) for width in control_widths(widths))
         self.null = nn.ParameterList(torch.zeros(width) for width in control_widths(widths))
 
     def forward(self, hint: Tensor, keep: Tensor | None = None) -> Control:
-        """Return [(B, 64, y/4, x/4), (B, 64, y/8, x/8), …]; where `keep` (B,) is False, the learned null."""
+        """Return [(B, 96, y/8, x/8), (B, 96, y/16, x/16), …] at patch 8; where `keep` (B,) is False, the learned null."""
         h = self.stem(hint)
         control = []
         for level, project, null in zip(self.levels, self.projections, self.null, strict=True):
@@ -65,14 +67,14 @@ class LinearHint(ModelMixin, ConfigMixin):
     """
 
     @register_to_config
-    def __init__(self, in_channels: int = 5, widths: tuple[int, ...] = (64, 128, 192)) -> None:
+    def __init__(self, in_channels: int = 5, widths: tuple[int, ...] = (96, 128, 160), patch: int = 8) -> None:
         super().__init__()
-        self.first = nn.Conv2d(in_channels * PATCH**2, widths[0], 3, padding=1)
+        self.first = nn.Conv2d(in_channels * patch**2, widths[0], 3, padding=1)
         self.null = nn.Parameter(torch.zeros(widths[0]))
 
     def forward(self, hint: Tensor, keep: Tensor | None = None) -> Control:
-        """Return [(B, 64, y/4, x/4), 0, …]; where `keep` (B,) is False, the learned null."""
-        features = self.first(functional.pixel_unshuffle(hint, PATCH))
+        """Return [(B, 96, y/8, x/8), 0, …] at patch 8; where `keep` (B,) is False, the learned null."""
+        features = self.first(functional.pixel_unshuffle(hint, self.config.patch))
         if keep is not None:
             features = torch.where(keep.view(-1, 1, 1, 1), features, self.null.view(1, -1, 1, 1))
         return [features, *(features.new_zeros(()) for _ in self.config.widths[1:])]
@@ -90,16 +92,17 @@ class Denoiser(ModelMixin, ConfigMixin):
     def __init__(
         self,
         image_channels: int = 3,
-        widths: tuple[int, ...] = (64, 128, 192),
+        widths: tuple[int, ...] = (96, 128, 160),
         layers_per_block: int = 1,
         option_sizes: tuple[int, ...] = (),
         flow_map: bool = False,
+        patch: int = 8,
     ) -> None:
         super().__init__()
         plain = len(widths) - 1
         self.unet = UNet2DModel(
-            in_channels=image_channels * PATCH**2,
-            out_channels=image_channels * PATCH**2,
+            in_channels=image_channels * patch**2,
+            out_channels=image_channels * patch**2,
             block_out_channels=tuple(widths),
             layers_per_block=layers_per_block,
             attention_head_dim=32,
@@ -128,7 +131,7 @@ class Denoiser(ModelMixin, ConfigMixin):
         """
         unet = self.unet
         emb = unet.time_embedding(unet.time_proj(t * 1000).to(x_t.dtype)) + self._condition(t, options, r, guidance).to(x_t.dtype)
-        h = unet.conv_in(functional.pixel_unshuffle(x_t, PATCH)) + control[0]  # (B, 64, y/4, x/4)
+        h = unet.conv_in(functional.pixel_unshuffle(x_t, self.config.patch)) + control[0]  # (B, 96, y/8, x/8)
         skips: tuple[Tensor, ...] = (h,)
         for block, features in zip(unet.down_blocks, [*control[1:], None], strict=True):
             h, block_skips = block(hidden_states=h, temb=emb)
@@ -140,7 +143,7 @@ class Denoiser(ModelMixin, ConfigMixin):
             h = block(h, skips[split:], emb)
             skips = skips[:split]
         h = unet.conv_out(unet.conv_act(unet.conv_norm_out(h)))
-        return functional.pixel_shuffle(h, PATCH)
+        return functional.pixel_shuffle(h, self.config.patch)
 
     def _condition(self, t: Tensor, options: Tensor | None, r: Tensor | None, guidance: Tensor | None) -> Tensor:
         step = torch.zeros_like(t) if r is None else t - r

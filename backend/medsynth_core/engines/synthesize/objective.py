@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional
 
-from medsynth_core.diffusion.flow import area_weight, draw_times, noised, velocity_loss
+from medsynth_core.diffusion.flow import area_weight, draw_times, noised, resolution_shift, velocity_loss
 
 CONDITION_DROPOUT = 0.1
 LATE_FROM, LATE_T = 1 / 3, 0.2
@@ -60,7 +60,12 @@ def draw(batch: Batch, option_sizes: tuple[int, ...], generator: torch.Generator
     noise = torch.randn(batch.images.shape, generator=generator)
     device = batch.images.device
     options = torch.where(keep_options, batch.options.cpu(), nulls) if option_sizes else batch.options
-    return Draw(draw_times(count, generator).to(device), noise.to(device), keep.to(device), options.to(device))
+    return Draw(
+        draw_times(count, generator, resolution_shift(batch.images)).to(device),
+        noise.to(device),
+        keep.to(device),
+        options.to(device),
+    )
 
 
 def mask_hint(masks: Tensor, channels: int) -> Tensor:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from medsynth_core.diffusion.distil import flow_map_loss
-from medsynth_core.diffusion.flow import noised, velocity_loss
+from medsynth_core.diffusion.flow import noised, resolution_shift, velocity_loss
 from medsynth_core.diffusion.samplers import noise_for, sample
 from medsynth_core.engines.synthesize import objective
 from medsynth_core.engines.synthesize.dataset import PairArrays
@@ -69,8 +69,9 @@ class SynthesizeRecipe:
             return nn.ModuleDict({"hint_encoder": model.hint_encoder, "denoiser": model.denoiser})
         channels, widths = self.blank_card.channels, self.preset.widths
         encoder = LinearHint if self.preset.objective == "concat" else HintEncoder
-        denoiser = Denoiser(channels, widths, self.preset.layers_per_block, self.option_sizes)
-        return nn.ModuleDict({"hint_encoder": encoder(self.labels + channels, widths), "denoiser": denoiser})
+        patch = self.preset.patch
+        denoiser = Denoiser(channels, widths, self.preset.layers_per_block, self.option_sizes, patch=patch)
+        return nn.ModuleDict({"hint_encoder": encoder(self.labels + channels, widths, patch), "denoiser": denoiser})
 
     def loss(self, networks: nn.ModuleDict, step: int, generator: torch.Generator) -> dict[str, Tensor]:
         """Return the terms of the preset's objective on the batch of this step."""
@@ -138,7 +139,7 @@ class SynthesizeRecipe:
             jump = (r, torch.ones_like(t)) if self.preset.objective == "flow-map" else ()
             return networks["denoiser"](x_t, t, control, batch.options, *jump)
 
-        *_, made = sample(predict, noise, 4)
+        *_, made = sample(predict, noise, 4, resolution_shift(batch.images))
         return mosaic([1 - 2 * batch.masks[:, :1], made, batch.images])
 
     def card(self, steps_done: int) -> ModelCard:

@@ -34,7 +34,7 @@ class Starter:
 
 STARTERS = {
     "polyp": Starter(
-        replace(COMPACT, name="starter-polyp", steps=5_000, stages=((0.6, 64), (0.4, 128))),
+        replace(COMPACT, name="starter-polyp", steps=20_000),
         ModelCard(
             id="polyp",
             title="Colonoscopy frame with polyp",
@@ -55,8 +55,7 @@ STARTERS = {
         replace(
             COMPACT,
             name="starter-brain-slice",
-            steps=5_000,
-            stages=((0.6, 64), (0.4, 128)),
+            steps=20_000,
             augmentation=Augmentation(zoom=0.05, shift=0.03),
         ),
         ModelCard(

@@ -28,7 +28,7 @@ def blocks(language: str) -> list[str]:
 def commands(program: str) -> list[str]:
     lines = [line.split("#")[0].strip() for block in blocks("sh") for line in block.splitlines()]
     quoted = re.findall(rf"`({program} [^`]+)`", README)
-    return [line for line in [*lines, *quoted] if line.startswith(f"{program} ")]
+    return [line for line in [*lines, *quoted] if line.startswith(f"{program} ") and "--help" not in line]
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def test_the_engine_shown_is_an_engine() -> None:
 
 
 def test_every_msynth_command_is_understood() -> None:
-    shown = [line for line in commands("msynth") if line.upper() != line]
+    shown = commands("msynth")
     assert len(shown) > 5
     for line in shown:
         arguments = shlex.split(line)[1:]

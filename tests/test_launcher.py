@@ -180,6 +180,20 @@ def test_an_older_service_without_jobs_is_replaced(home: Path) -> None:
     end(home)
 
 
+@pytest.mark.parametrize("version", [0, 2])
+def test_stop_ends_a_service_of_any_version(home: Path, version: int) -> None:
+    with impostor(home, version=version) as stage:
+        launcher.stop(home)
+        assert ("/v1/shutdown", True) in stage.seen
+
+
+def test_stop_never_gives_the_token_to_an_impostor(home: Path) -> None:
+    with impostor(home, token="another") as stage:
+        with pytest.raises(ServiceUnavailableError):
+            launcher.stop(home)
+        assert not any(with_token for _, with_token in stage.seen)
+
+
 def test_a_stale_connection_file_does_not_keep_a_service_from_starting(home: Path) -> None:
     write_connection(home, 9)
     with connect(home=home) as engine:

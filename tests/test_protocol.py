@@ -124,6 +124,15 @@ def test_a_parameter_takes_what_its_kind_allows_and_names_itself_otherwise(
             info.check(value)
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "words"),
+    [(1, 4096, "at or above 1 and at or below 4096$"), (None, 9, "lie at or below 9$"), (0.5, None, "lie at or above 0.5$")],
+)
+def test_a_range_is_told_as_a_person_would(low: float | None, high: float | None, words: str) -> None:
+    with pytest.raises(ParameterError, match=words):
+        ParamInfo("n", "", ParamKind.NUMBER, 1.0, low, high).check(float("nan"))
+
+
 def test_an_unknown_engine_lists_those_there_are() -> None:
     capabilities = Capabilities(1, "", "", True, engines=(protocol.EngineInfo("a", ""), protocol.EngineInfo("b", "")))
     assert capabilities.engine("b").name == "b"

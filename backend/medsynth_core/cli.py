@@ -46,6 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output, such as `head`, has had enough
         sys.stderr.close()
         return FAILED
+    except OSError as problem:
+        return _complain(f"{problem.filename or 'a file'} cannot be used: {problem.strerror or problem}", FAILED)
     except ModuleNotFoundError as problem:
         return _complain(f'this command needs {problem.name}: run pip install "napari-medsynth[napari]"', FAILED)
     except Exception as problem:  # noqa: BLE001  border: a user gets a sentence, whatever broke

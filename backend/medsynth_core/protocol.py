@@ -68,8 +68,12 @@ class ParamInfo:
     def _within(self, value: float) -> Scalar:
         low, high = self.minimum, self.maximum
         if value != value or (low is not None and value < low) or (high is not None and value > high):
-            raise ParameterError(f"{self.name} is {value}: it must lie between {low} and {high}")
+            raise ParameterError(f"{self.name} is {value:g}: it must lie {self._range()}")
         return value
+
+    def _range(self) -> str:
+        bounds = (("at or above", self.minimum), ("at or below", self.maximum))
+        return " and ".join(f"{word} {bound:g}" for word, bound in bounds if bound is not None) or "among the finite numbers"
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 import sys
@@ -41,7 +42,13 @@ def model(engine: Engine) -> Any:
     folders = [registry.find(info.id) for info in registry.list_models() if info.engine == engine.name]
     if not folders:
         pytest.skip(f"no model of {engine.name} is installed")
-    return engine.load(min(folders, key=_size), "cpu")
+    return _load(engine, min(folders, key=_size))
+
+
+@functools.cache
+def _load(engine: Engine, folder: Path) -> Any:
+    assert engine.load is not None
+    return engine.load(folder, "cpu")
 
 
 def _size(folder: Path) -> int:
@@ -49,11 +56,14 @@ def _size(folder: Path) -> int:
 
 
 def task_of(engine: Engine, model: Any, seed: int) -> Task:
-    """Return a small task: a disk painted on each input, all parameters at their defaults."""
+    """Return a small task: a disk painted on each input, few steps, all other parameters at their defaults."""
     card = getattr(model, "card", None)
     y, x = np.mgrid[:SIZE, :SIZE]
     disk = ((y - 24) ** 2 + (x - 24) ** 2 < 120).astype(np.uint8)[None, None]
-    params, options = engine.read_params({}, card)
+    known = [info.name for info in engine.describe().params]
+    params, options = engine.read_params(
+        {name: value for name, value in {"steps": 2, "slices": 3}.items() if name in known}, card
+    )
     return Task({info.name: Volume(disk) for info in engine.inputs}, params, seed, model, options)
 
 
@@ -106,7 +116,7 @@ def test_an_engine_can_be_cancelled_between_any_two_events(engine: Engine, model
     for stop in range(count):
         events: Iterator[EngineEvent] = engine.run(task_of(engine, model, seed=3))
         for _ in range(stop):
-            next(events)
+            next(events, None)  # how many previews there are may depend on the clock
         events.close()  # type: ignore[attr-defined]
         assert next(events, None) is None
     assert slices(run(engine, model, seed=3)) == slices(run(engine, model, seed=3))

@@ -157,10 +157,11 @@ def test_a_released_lease_lets_it_end(start_service: Start) -> None:
 
 def test_a_running_job_outlives_the_idle_time(start_service: Start) -> None:
     service = start_service(idle_seconds=0.5)
-    job = service.submit(slices=15, delay_ms=100)
+    job = service.submit(slices=30, delay_ms=100)
+    service.wait_slices(job, 1)
     time.sleep(1.2)
     assert service.job(job)["state"] == "running"
-    assert service.process.wait(8) == 0
+    assert service.process.wait(15) == 0
 
 
 def test_an_unknown_lease_is_not_found(service: RunningService) -> None:

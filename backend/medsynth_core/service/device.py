@@ -67,8 +67,9 @@ class DeviceThread:
         self._engines, infos = discover()
         self._shelf = ModelShelf(self._engines)
         with_models = tuple(name for name, engine in self._engines.items() if engine.load)
-        self._say(frames.Ready(infos, with_models, registry.list_models(), hardware.glance()))
-        while not self._idle_after(self._warm_s):
+        glance = hardware.glance()
+        self._say(frames.Ready(infos, with_models, registry.list_models(), glance))
+        while not self._idle_after(self._warm_s if glance else 0):  # nobody may start before the device is known
             pass
         self._say(frames.DeviceSeen(hardware.look()))  # loads the libraries before they are needed
         while True:
@@ -117,7 +118,10 @@ class DeviceThread:
         engine = self._engines[command.request.engine]
         folder = self._home / "jobs" / command.job
         recorder = Recorder(command, folder, self._say, self._wait_for_room)
+        before = self._shelf.loaded
         task = make_task(engine, command, self._arrays, recorder, self._shelf)
+        if self._shelf.loaded != before:
+            self._tell_models()
         events = engine.run(task)
         try:
             for event in events:

@@ -102,6 +102,13 @@ def test_without_json_the_path_is_printed_with_it_the_recipe(
     assert json.loads(capsys.readouterr().out) == {"model": "polyp", "seed": 7, "synthetic": True}
 
 
+def test_without_a_model_the_default_is_taken_and_named_in_the_recipe(
+    script: Script, mask: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("synthesize", mask, "-o", tmp_path / "a.png", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["model"] == "brain-slice"
+
+
 @pytest.mark.parametrize("suffix", [".png", ".nii.gz", ".ome.zarr"])
 def test_count_numbers_the_files_before_the_suffix_and_the_seeds_after_the_first(
     script: Script, mask: Path, tmp_path: Path, suffix: str
@@ -190,7 +197,6 @@ def test_a_wrong_mask_gets_one_sentence_and_no_job(
         (["-o", "none/a.png", "--model", "polyp"], "folder none does not exist"),
         (["-o", "mask.png", "--model", "polyp"], "is the mask itself"),
         (["-o", "a.png", "--model", "liver"], "model is 'liver': it must be one of brain-slice, polyp"),
-        (["-o", "a.png"], "--model is missing: it must be one of brain-slice, polyp"),
         (["-o", "a.png", "--model", "polyp", "--steps", "3"], "steps is '3': it must be one of 1, 2, 4"),
         (["-o", "a.png", "--model", "polyp", "--guidance", "much"], "guidance is 'much': it must be of kind number"),
         (["-o", "a.png", "--model", "polyp", "--guidance", "99"], "guidance is 99"),

@@ -21,6 +21,7 @@ from medsynth_core.protocol import ModelInfo, ServiceStatus, to_json
 from medsynth_core.train_command import add_train_arguments
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+DEFAULT_MODEL = "brain-slice"
 
 
 class Parser(argparse.ArgumentParser):
@@ -188,7 +189,7 @@ def _add_synthesize(commands: argparse._SubParsersAction[Parser]) -> None:
     )
     made.add_argument("mask", type=Path, metavar="MASK", help="label values: PNG, JPEG, TIFF, BMP, NIfTI or OME-Zarr")
     made.add_argument("-o", "--output", type=Path, required=True, metavar="OUT", help="the suffix decides the format")
-    made.add_argument("--model", default="", help="see msynth models list; may be left out when there is one")
+    made.add_argument("--model", default=DEFAULT_MODEL, help=f"see msynth models list (default {DEFAULT_MODEL})")
     made.add_argument("--seed", type=int, default=0, help="same seed, same image (default 0); image i of --count has seed + i")
     made.add_argument("--count", type=int, metavar="N", help="make N images: OUT with -000, -001, … before the suffix")
     made.add_argument("--slice", type=int, metavar="Z", help="the slice of a mask that has several, counted from 0")

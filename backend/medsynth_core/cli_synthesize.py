@@ -107,10 +107,8 @@ def _outputs(order: Order) -> list[Path]:
 def _card(model: str, able: Capabilities) -> ModelCard:
     there = [info for info in able.models if info.engine in (ENGINE, "")]
     names = ", ".join(info.id for info in there) or "none"
-    if not model and len(there) != 1:
-        raise ModelNotFoundError(f"--model is missing: it must be one of {names}")
     for info in there:
-        if info.id == (model or there[0].id):
+        if info.id == model:
             if info.card is None:
                 raise ModelError(info.problem)
             return info.card

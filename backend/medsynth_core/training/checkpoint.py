@@ -6,9 +6,11 @@ import os
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
+
+from medsynth_core.errors import InputError, ParameterError
 
 
 def save(path: Path, step: int, networks: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer) -> None:
@@ -22,12 +24,23 @@ def save(path: Path, step: int, networks: nn.Module, average: nn.Module, optimiz
 
 
 def load(path: Path, networks: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer) -> int:
-    """Put the saved state into the three and return the steps it has seen."""
-    with safe_open(path, framework="pt") as stored:
-        tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118  not a dict
-        step = int(stored.metadata()["step"])
-    networks.load_state_dict(_part(tensors, "network."))
-    average.load_state_dict(_part(tensors, "average."))
+    """Put the saved state into the three and return the steps it has seen.
+
+    Raises InputError when the file is damaged, ParameterError when it holds other networks than these.
+    """
+    try:
+        with safe_open(path, framework="pt") as stored:
+            tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118  not a dict
+            step = int(stored.metadata()["step"])
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError):
+        raise InputError(f"{path.name} of this training is damaged: remove the training folder to start anew") from None
+    try:
+        networks.load_state_dict(_part(tensors, "network."))
+        average.load_state_dict(_part(tensors, "average."))
+    except RuntimeError:
+        raise ParameterError(
+            "the output folder holds a training of other networks: choose another folder, or remove it"
+        ) from None
     _restore_moments(optimizer, tensors)
     return step
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import copy
 import json
 import math
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -114,7 +115,10 @@ def _write_line(log: Path, values: dict[str, float | int | None]) -> None:
 
 
 def _forget_after(log: Path, step: int) -> None:
-    """Drop log lines of steps that were lost with a kill and will be made again."""
+    """Drop log lines of steps that were lost with a kill and will be made again, and a line that was cut short."""
     if log.exists():
-        lines = [line for line in log.read_text("utf-8").splitlines() if line and json.loads(line)["step"] <= step]
-        log.write_text("".join(line + "\n" for line in lines), "utf-8")
+        lines = log.read_text("utf-8").splitlines(keepends=True)
+        kept = [line for line in lines if line.endswith("}\n") and json.loads(line)["step"] <= step]
+        partial = log.with_suffix(".partial")
+        partial.write_text("".join(kept), "utf-8")
+        os.replace(partial, log)

@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 
 import napari
+import numpy as np
+from qtpy.QtWidgets import QWidget
 
 from medsynth_core.errors import JobError, MedSynthError, ModelNotFoundError
 from napari_medsynth import strokes
@@ -15,8 +17,6 @@ from napari_medsynth.synthesize_widget import SynthesizeWidget
 
 MODEL = "brain-slice"
 SEED = 7
-LESIONS = {"brain-slice": ((108.0, 98.0), (15.0, 13.0)), "polyp": ((150.0, 205.0), (42.0, 48.0))}
-"""Where the demo paints on the first sample of each model: center (y, x) and radii in pixels."""
 
 
 def main(save: Path | None = None, model: str = MODEL) -> None:
@@ -24,21 +24,37 @@ def main(save: Path | None = None, model: str = MODEL) -> None:
 
     Raises MedSynthError when any of it does not work.
     """
-    sample = next((s for s in SAMPLES if s.model == model), None)
-    if sample is None:
-        raise ModelNotFoundError(f"the demo has no sample for {model!r}: choose {' or '.join(sorted(LESIONS))}")
     viewer = napari.Viewer(title="MedSynth demo", show=False)
     try:
-        panel = _open(viewer, sample)
-        _paint(viewer, panel, model)
-        _synthesize(panel)
+        widget = play(viewer, model)
         if save is None:
             napari.run()
         else:
-            _save(panel, save)
+            strokes.settle()
+            save_picture(widget.window(), save)
     finally:
         if save is not None:
             viewer.close()
+
+
+def play(viewer: napari.Viewer, model: str, images: int = 1) -> SynthesizeWidget:
+    """Open a sample and the panel, paint a lesion, click Synthesize, and return the panel when the images are there."""
+    sample = next((s for s in SAMPLES if s.model == model), None)
+    if sample is None:
+        known = " or ".join(sorted({s.model for s in SAMPLES}))
+        raise ModelNotFoundError(f"the demo has no sample for {model!r}: choose {known}")
+    widget = _open(viewer, sample)
+    _paint(viewer, widget, sample)
+    _synthesize(widget, images)
+    return widget
+
+
+def save_picture(widget: QWidget | None, path: Path) -> None:
+    """Write what a widget shows, whole or not at all."""
+    part = path.with_name(f"{path.stem}.partial{path.suffix}")
+    if widget is None or not widget.grab().save(str(part)):
+        raise MedSynthError("the picture could not be written: choose another place for it")
+    os.replace(part, path)
 
 
 def _open(viewer: napari.Viewer, sample: Sample) -> SynthesizeWidget:
@@ -46,8 +62,8 @@ def _open(viewer: napari.Viewer, sample: Sample) -> SynthesizeWidget:
     viewer.add_image(sample.image(), name=sample.title)
     widget = SynthesizeWidget(viewer)
     viewer.window.add_dock_widget(widget, name="Synthesize", area="right")
-    viewer.window.resize(1400, 900)
     viewer.window.show()
+    viewer.window.resize(1400, 900)  # after showing, which restores the size of the last session
     viewer.reset_view()
     strokes.wait_until("the engine's start", lambda: bool(widget.model_id) or bool(widget.panel.message.text))
     _pick_model(widget, sample.model)
@@ -63,7 +79,7 @@ def _pick_model(widget: SynthesizeWidget, model: str) -> None:
     raise ModelNotFoundError(f"the model {model!r} is not installed: reinstall MedSynth, its starter models are missing")
 
 
-def _paint(viewer: napari.Viewer, widget: SynthesizeWidget, model: str) -> None:
+def _paint(viewer: napari.Viewer, widget: SynthesizeWidget, sample: Sample) -> None:
     """Make a mask with the panel's button and paint the lesion with the mouse."""
     strokes.click(widget.panel.mask_row.new)
     mask = widget.desk.mask
@@ -71,14 +87,21 @@ def _paint(viewer: napari.Viewer, widget: SynthesizeWidget, model: str) -> None:
         raise MedSynthError("the button made no mask")
     canvas = strokes.find_canvas(widget)
     strokes.wait_until("the first picture", lambda: canvas.isVisible() and canvas.width() > 100)
-    strokes.drag(viewer, canvas, strokes.spiral(*LESIONS[model]), pause_ms=8)
+    strokes.drag(viewer, canvas, strokes.spiral(*_lesion(sample, mask.brush_size)), pause_ms=8)
     if not mask.data.any():
         raise MedSynthError("the strokes left no paint: the canvas got no mouse events")
 
 
-def _synthesize(widget: SynthesizeWidget) -> None:
-    """Click the button with a locked seed and wait for the image."""
-    widget.panel.seed_row.restore(SEED, locked=True, count=1)
+def _lesion(sample: Sample, brush_size: float) -> tuple[strokes.Place, strokes.Place]:
+    """Return where to move a brush so that it fills about the sample's real lesion: center (y, x) and radii in pixels."""
+    rows, columns = np.nonzero(sample.mask())
+    radii = [max(2.0, np.ptp(places) / 2 - brush_size / 2) for places in (rows, columns)]
+    return (float(rows.mean()), float(columns.mean())), (radii[0], radii[1])
+
+
+def _synthesize(widget: SynthesizeWidget, images: int) -> None:
+    """Click the button with a locked seed and wait for the images."""
+    widget.panel.seed_row.restore(SEED, locked=True, count=images)
     button = widget.panel.button
     strokes.wait_until("the pre-flight check", button.isEnabled)
     strokes.click(button)
@@ -87,13 +110,3 @@ def _synthesize(widget: SynthesizeWidget) -> None:
         raise JobError(widget.panel.message.text)
     if widget.desk.mask is not None:
         widget.desk.mask.contour = 2  # the outline alone, so that the lesion under it is seen
-
-
-def _save(widget: SynthesizeWidget, path: Path) -> None:
-    strokes.wait_until("the check after the image", lambda: bool(widget.panel.chips.chips))
-    strokes.settle()
-    part = path.with_name(f"{path.stem}.partial{path.suffix}")
-    window = widget.window()
-    if window is None or not window.grab().save(str(part)):
-        raise MedSynthError("the picture could not be written: choose another place for it")
-    os.replace(part, path)

@@ -70,7 +70,7 @@ class EnginePill(QPushButton):
 
     def _elide(self) -> None:
         room = max(60, self.width() - 58)  # icon, paddings and the menu's arrow
-        self.setText("  " + self.fontMetrics().elidedText(self._view.text, Qt.TextElideMode.ElideRight, room))
+        self.setText("  " + self.fontMetrics().elidedText(self._view.text, Qt.TextElideMode.ElideMiddle, room))
 
     def _make_menu(self) -> QMenu:
         menu = QMenu(self)

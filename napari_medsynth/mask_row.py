@@ -7,8 +7,9 @@ from typing import Any
 import napari
 from napari.layers import Image, Labels, Layer
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QSizePolicy, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
+from napari_medsynth.elided_box import ElidedBox
 from napari_medsynth.layers import RESULT_PREFIX
 
 NO_MASK = "no mask yet"
@@ -25,9 +26,7 @@ class MaskRow(QWidget):
         self._viewer = viewer
         self._listed: list[Labels] = []
         self.picked: Labels | None = None
-        self.box = QComboBox(self)
-        self.box.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self.box.setToolTip("The mask the image is made from")
+        self.box = ElidedBox(self)
         self.new = QPushButton("New mask", self)
         self.new.setToolTip("Make an empty mask that fits the picked image, and take the brush")
         row = QHBoxLayout(self)

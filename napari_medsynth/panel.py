@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import napari
 from qtpy.QtCore import QSize, Qt
-from qtpy.QtWidgets import QComboBox, QFormLayout, QFrame, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFormLayout, QFrame, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
 from medsynth_core.protocol import LabelInfo, ModelInfo, ParamInfo, Scalar
+from napari_medsynth import theme
 from napari_medsynth.chips import ChipBar
+from napari_medsynth.elided_box import ElidedBox
 from napari_medsynth.engine_pill import EnginePill
 from napari_medsynth.forms import ParamForm, split
 from napari_medsynth.mask_row import MaskRow
@@ -29,8 +31,7 @@ class Panel(QWidget):
         super().__init__()
         look = viewer.theme
         self.pill = EnginePill(look, self)
-        self.model = QComboBox(self)
-        self.model.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.model = ElidedBox(self)
         self.mask_row = MaskRow(viewer, self)
         self.palette_bar = PaletteBar(self)
         self.seed_row = SeedRow(look, self)
@@ -41,6 +42,7 @@ class Panel(QWidget):
         self.variations = VariationStrip(self)
         self.plain, self.advanced = ParamForm(()), ParamForm(())
         self._lay_out()
+        self.set_theme(look)
 
     def sizeHint(self) -> QSize:
         """Return a width that leaves the canvas its room."""
@@ -54,6 +56,8 @@ class Panel(QWidget):
         """Follow the viewer's theme."""
         for part in (self.pill, self.seed_row, self.chips, self.button, self.message):
             part.set_theme(name)
+        self._fold.setCollapsedIcon(theme.icon("folded", name))
+        self._fold.setExpandedIcon(theme.icon("unfolded", name))
 
     def show_params(self, params: tuple[ParamInfo, ...]) -> None:
         """Show the fields of these parameters; the advanced ones are folded away."""
@@ -130,7 +134,7 @@ def _form() -> QFormLayout:
 
 
 def _fold(form: QFormLayout) -> QCollapsible:
-    fold = QCollapsible("Advanced", expandedIcon="▾", collapsedIcon="▸")
+    fold = QCollapsible("Advanced")
     fold.setDuration(0)
     if (around := fold.layout()) is not None:
         around.setContentsMargins(0, 0, 0, 0)
@@ -139,6 +143,7 @@ def _fold(form: QFormLayout) -> QCollapsible:
     inside.setLayout(form)
     fold.setContent(inside)
     fold.collapse(animate=False)
+    fold.toggleButton().setStyleSheet("text-align: left;")
     fold.setVisible(False)
     return fold
 

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medsynth_core.diffusion.flow import T_FLOOR, area_weight, draw_times, noised, velocity, velocity_loss
+from medsynth_core.diffusion.flow import T_FLOOR, area_weight, draw_times, noised, resolution_shift, velocity, velocity_loss
 from medsynth_core.diffusion.samplers import noise_for, sample, time_grid
 
 GENERATOR = torch.Generator().manual_seed(5)
@@ -70,7 +70,12 @@ def test_times_lie_between_data_and_noise() -> None:
     times = draw_times(2000, torch.Generator().manual_seed(0))
     assert times.min() > 0
     assert times.max() < 1
-    assert draw_times(2000, torch.Generator().manual_seed(0), mean=1.0).mean() > times.mean()
+    assert times.median().item() == pytest.approx(0.5, abs=0.03)
+    assert draw_times(2000, torch.Generator().manual_seed(0), 3.0).median().item() == pytest.approx(0.75, abs=0.03)
+
+
+def test_large_images_are_trained_and_sampled_at_noisier_times() -> None:
+    assert [resolution_shift(torch.zeros(1, 1, side, side)) for side in (32, 64, 128, 256)] == [1, 1, 2, 4]
 
 
 @given(st.integers(1, 64), st.floats(0.3, 5))

@@ -39,6 +39,8 @@ def verify(folder: Path) -> ModelCard:
     for name, expected in card.sha256.items():
         if name not in present:
             raise ModelTamperedError(f"{name} of model {card.id} is missing: get the model again")
+        if (folder / name).is_symlink():
+            raise ModelTamperedError(f"{name} of model {card.id} is a link: put the file itself in its place")
         if _sha256(folder / name) != expected:
             raise ModelTamperedError(f"{name} of model {card.id} is not the file its card names: get the model again")
     if extra := sorted(present - set(card.sha256)):

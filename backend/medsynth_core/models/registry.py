@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
-from medsynth_core.errors import InputError, ModelError, ModelNotFoundError
+from medsynth_core.errors import InputError, ModelError, ModelNotFoundError, StorageFullError
 from medsynth_core.models.card import read_card
 from medsynth_core.models.folder import verify
 from medsynth_core.places import models_folder
 from medsynth_core.protocol import ModelCard, ModelInfo
 
 STARTER = Path(__file__).parent.parent / "starter"
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,63}")
 
 
 def list_models() -> tuple[ModelInfo, ...]:
@@ -31,20 +33,35 @@ def find(name: str) -> Path:
 
 
 def add(folder: Path) -> ModelCard:
-    """Copy a verified model folder to the user's models, under the id on its card, and return the card."""
+    """Copy the files of a verified model folder to the user's models, under the id on its card, and return the card.
+
+    Raises InputError, ModelError, or StorageFullError when they could not be copied; then nothing is left behind.
+    """
     if not folder.is_dir():
         raise InputError(f"{folder.name} is not a folder: give a model folder with a card.json")
     card = verify(folder)
-    if not card.id or Path(card.id).name != card.id or card.id.startswith("."):
-        raise ModelError(f"the card's id is {card.id!r}: it must be a plain name")
+    if not _PLAIN_NAME.fullmatch(card.id):
+        raise ModelError(f"the card's id is {card.id!r}: it must be a plain name of letters, digits, dots, - and _")
     target = models_folder() / card.id
     if target.exists():
         raise ModelError(f"a model {card.id} is there already: remove it first, or give the new one another id")
     partial = target.with_name(f".{card.id}.partial")
     shutil.rmtree(partial, ignore_errors=True)
-    shutil.copytree(folder, partial, ignore=shutil.ignore_patterns("training"), symlinks=False)
-    partial.rename(target)
+    try:
+        _copy(folder, partial, ("card.json", *card.sha256))
+        partial.rename(target)
+    except OSError as problem:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise StorageFullError(
+            f"model {card.id} could not be copied: {problem.strerror}; free some space and try again"
+        ) from None
     return card
+
+
+def _copy(folder: Path, target: Path, names: tuple[str, ...]) -> None:
+    for name in names:
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(folder / name, target / name)
 
 
 def _folders(root: Path) -> list[Path]:

@@ -8,14 +8,14 @@ import pytest
 import torch
 from torch.nn import functional
 
-from medsynth_core.engines.synthesize.network import PATCH, Denoiser, HintEncoder, LinearHint, control_widths
+from medsynth_core.engines.synthesize.network import Denoiser, HintEncoder, LinearHint, control_widths
 from medsynth_core.engines.synthesize.presets import COMPACT, PRESETS, get_preset
 from medsynth_core.errors import ParameterError
 
 
 def test_control_has_the_width_of_the_level_it_enters() -> None:
     assert control_widths((64, 128, 192)) == (64, 64, 128)
-    encoder = HintEncoder(5, (32, 64, 96), hidden=16)
+    encoder = HintEncoder(5, (32, 64, 96), 4, hidden=16)
     shapes = [tuple(c.shape) for c in encoder(torch.zeros(2, 5, 64, 32))]
     assert shapes == [(2, 32, 16, 8), (2, 32, 8, 4), (2, 64, 4, 2)]
 
@@ -23,27 +23,36 @@ def test_control_has_the_width_of_the_level_it_enters() -> None:
 @pytest.mark.parametrize("encoder", [HintEncoder, LinearHint])
 def test_both_hint_encoders_fit_the_denoiser(encoder: type) -> None:
     widths = (32, 32)
-    denoiser = Denoiser(3, widths, 1, (2, 4))
-    control = encoder(5, widths)(torch.randn(2, 5, 32, 48))
+    denoiser = Denoiser(3, widths, 1, (2, 4), patch=4)
+    control = encoder(5, widths, 4)(torch.randn(2, 5, 32, 48))
     predicted = denoiser(torch.randn(2, 3, 32, 48), torch.rand(2), control, torch.tensor([[0, 3], [1, 0]]))
     assert predicted.shape == (2, 3, 32, 48)
 
 
+@pytest.mark.parametrize("patch", [2, 4, 8])
+def test_the_patch_decides_the_grid(patch: int) -> None:
+    side = 8 * patch
+    encoder, denoiser = HintEncoder(2, (32, 32), patch, hidden=16), Denoiser(1, (32, 32), 1, patch=patch)
+    control = encoder(torch.zeros(1, 2, side, side))
+    assert control[0].shape[-2:] == (8, 8)
+    assert denoiser(torch.randn(1, 1, side, side), torch.tensor([0.5]), control).shape == (1, 1, side, side)
+
+
 def test_space_to_depth_comes_back_exactly() -> None:
     x = torch.randn(2, 3, 16, 24)
-    folded = functional.pixel_unshuffle(x, PATCH)
-    assert folded.shape == (2, 3 * PATCH**2, 4, 6)
-    assert torch.equal(functional.pixel_shuffle(folded, PATCH), x)
+    folded = functional.pixel_unshuffle(x, 8)
+    assert folded.shape == (2, 192, 2, 3)
+    assert torch.equal(functional.pixel_shuffle(folded, 8), x)
 
 
 def test_training_starts_from_the_uncontrolled_denoiser() -> None:
-    control = HintEncoder(3, (32, 32), hidden=16)(torch.randn(1, 3, 32, 32))
+    control = HintEncoder(3, (32, 32), 4, hidden=16)(torch.randn(1, 3, 32, 32))
     assert not any(features.any() for features in control)
 
 
 def test_a_lesion_of_one_pixel_reaches_the_control() -> None:
     torch.manual_seed(0)
-    encoder = HintEncoder(2, (32, 32), hidden=16)
+    encoder = HintEncoder(2, (32, 32), 4, hidden=16)
     for projection in encoder.projections:
         torch.nn.init.normal_(projection.weight)
     empty = torch.zeros(1, 2, 32, 32)
@@ -54,9 +63,9 @@ def test_a_lesion_of_one_pixel_reaches_the_control() -> None:
 
 
 def test_the_last_entry_of_an_option_is_its_null() -> None:
-    denoiser = Denoiser(1, (32, 32), 1, (3,))
+    denoiser = Denoiser(1, (32, 32), 1, (3,), patch=4)
     assert denoiser.options[0].num_embeddings == 4
-    control = HintEncoder(2, (32, 32), hidden=16)(torch.zeros(1, 2, 16, 16))
+    control = HintEncoder(2, (32, 32), 4, hidden=16)(torch.zeros(1, 2, 16, 16))
     x_t, t = torch.randn(1, 1, 16, 16), torch.tensor([0.5])
     null = denoiser(x_t, t, control, torch.tensor([[3]]))
     assert torch.equal(null, denoiser(x_t, t, control, None))
@@ -67,8 +76,8 @@ def test_the_last_entry_of_an_option_is_its_null() -> None:
 
 def test_a_new_network_does_not_see_where_it_jumps_to() -> None:
     """The flow map's arguments enter through a zero-initialized layer: a distillation starts from its teacher."""
-    denoiser = Denoiser(1, (32, 32), 1)
-    control = HintEncoder(2, (32, 32), hidden=16)(torch.zeros(1, 2, 16, 16))
+    denoiser = Denoiser(1, (32, 32), 1, patch=4)
+    control = HintEncoder(2, (32, 32), 4, hidden=16)(torch.zeros(1, 2, 16, 16))
     x_t, t = torch.randn(1, 1, 16, 16), torch.tensor([0.5])
     jumped = denoiser(x_t, t, control, None, torch.tensor([0.0]), torch.tensor([3.0]))
     assert torch.equal(jumped, denoiser(x_t, t, control))
@@ -77,7 +86,7 @@ def test_a_new_network_does_not_see_where_it_jumps_to() -> None:
 @pytest.mark.parametrize("side", [30, 31, 33])
 def test_a_side_that_does_not_fold_is_refused_not_cut(side: int) -> None:
     with pytest.raises(RuntimeError):
-        HintEncoder(2, (32, 32), hidden=16)(torch.zeros(1, 2, side, 32))
+        HintEncoder(2, (32, 32), 4, hidden=16)(torch.zeros(1, 2, side, 32))
 
 
 def test_the_default_stays_small() -> None:
@@ -91,7 +100,7 @@ def test_stages_grow_over_the_steps() -> None:
     assert toy.side_at(10_000) == 32
     for preset in PRESETS.values():
         assert sum(share for share, _ in preset.stages) == pytest.approx(1)
-        assert all(side % (PATCH * 2 ** (len(preset.widths) - 1)) == 0 for _, side in preset.stages)
+        assert all(side % (preset.patch * 2 ** (len(preset.widths) - 1)) == 0 for _, side in preset.stages)
 
 
 def test_a_preset_that_is_not_there_is_named() -> None:

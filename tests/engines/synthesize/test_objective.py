@@ -34,7 +34,7 @@ def alive(network: nn.Module) -> nn.Module:
 @pytest.fixture
 def networks() -> tuple[nn.Module, nn.Module]:
     torch.manual_seed(0)
-    return alive(HintEncoder(2 + 1, WIDTHS, hidden=16)), alive(Denoiser(1, WIDTHS, 1, OPTIONS))
+    return alive(HintEncoder(2 + 1, WIDTHS, 4, hidden=16)), alive(Denoiser(1, WIDTHS, 1, OPTIONS, patch=4))
 
 
 def batch_of(count: int = 4) -> Batch:

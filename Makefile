@@ -50,7 +50,8 @@ lint: setup
 	@$(BIN)/npe2 validate napari_medsynth/napari.yaml
 
 bench: setup
-	@$(BIN)/python -m benchmarks.speed
+	@$(BIN)/python -m benchmarks.speed $(BENCH)
+	@sh scripts/with_display.sh $(BIN)/python -m benchmarks.click_to_pixels
 
 bench-quality: setup
 	@$(BIN)/python -m benchmarks.quality --data $(DATA) $(BENCH)

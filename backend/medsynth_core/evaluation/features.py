@@ -1,8 +1,12 @@
 """A feature network trained on real images, without labels: what KID looks through.
 
-Two views of one image must be found again among the views of others (InfoNCE, van den Oord et al. 2018, arXiv 1807.03748):
+Two crops of one image must be found again among the crops of others and among degraded crops, blurred or noisy ones of the same
+images included (InfoNCE, van den Oord et al. 2018, arXiv 1807.03748):
 
-    z, z'  unit vectors of two views     L = −log  exp(z·z' / T) / Σ_j exp(z·z'_j / T)     (1)
+    z, z', d   unit vectors of a crop, another crop, a degraded crop
+    L = −log  exp(z·z' / T) / Σ_j [exp(z·z'_j / T) + exp(z·d_j / T)]     (1)
+
+Crops are cut at whole pixels: zoomed ones were tried, and taught the network that sharpness does not matter.
 
 Features are the pooled maps of every stage, so that texture counts as well as content, standardized on the training images and
 scaled to one length: an outlier then weighs no more in KID than another image, and KID × 1000 lies below 16 000. Nothing is
@@ -19,17 +23,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from medsynth_core.evaluation.generator import Images
-from medsynth_core.evaluation.jitter import Jitter, move
 from medsynth_core.evaluation.metrics import Features
 from medsynth_core.evaluation.tensors import device_of, image_tensor
 
 BATCH_AT_TEST = 64
-CLOSE_UPS = Jitter(zoom=(0.5, 1.0), shift=0.15, turn=0.15, light=0.05)
+NOISE = 0.08
 
 
 @dataclass(frozen=True)
 class FeatureSettings:
-    """How the feature network is trained. Light is hardly varied: a wrong tint must stay visible to KID."""
+    """How the feature network is trained; `crop` is a view's share of the side. Light is not varied: a wrong tint must show."""
 
     steps: int = 1000
     batch: int = 48
@@ -37,7 +40,7 @@ class FeatureSettings:
     learning_rate: float = 1e-3
     temperature: float = 0.2
     seed: int = 0
-    jitter: Jitter = CLOSE_UPS
+    crop: float = 0.75
 
 
 class FeatureNetwork(nn.Module):
@@ -84,9 +87,10 @@ def train_features(network: FeatureNetwork, images: Images, settings: FeatureSet
     network.train()
     for _ in range(settings.steps):
         chosen = x[torch.randperm(len(x), generator=generator)[:batch]]
-        views = [_view(chosen, settings.jitter, generator) for _ in range(2)]
-        z, other = (functional.normalize(network.head(network(view)), dim=1) for view in views)
-        loss = contrastive_loss(z, other, settings.temperature)
+        views = [_crop(chosen, settings.crop, generator) for _ in range(3)]
+        views[2] = _degraded(views[2], generator)
+        z, other, bad = (functional.normalize(network.head(network(view)), dim=1) for view in views)
+        loss = contrastive_loss(z, other, bad, settings.temperature)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
@@ -96,11 +100,10 @@ def train_features(network: FeatureNetwork, images: Images, settings: FeatureSet
     _standardize(network, x)
 
 
-def contrastive_loss(z: Tensor, other: Tensor, temperature: float) -> Tensor:
-    """Return (1), averaged over both directions. z, other: (B, d) unit vectors of two views of the same B images."""
-    likeness = z @ other.T / temperature
-    same = torch.arange(len(z), device=z.device)
-    return (functional.cross_entropy(likeness, same) + functional.cross_entropy(likeness.T, same)) / 2
+def contrastive_loss(z: Tensor, other: Tensor, bad: Tensor, temperature: float) -> Tensor:
+    """Return (1). z, other, bad: (B, d) unit vectors of two views and of a degraded view of the same B images."""
+    likeness = z @ torch.cat([other, bad]).T / temperature  # (B, 2B)
+    return functional.cross_entropy(likeness, torch.arange(len(z), device=z.device))
 
 
 def features(network: FeatureNetwork, images: Images) -> Features:
@@ -108,8 +111,24 @@ def features(network: FeatureNetwork, images: Images) -> Features:
     return _in_parts(network.standardized, image_tensor(images).to(device_of(network))).double().numpy()
 
 
-def _view(images: Tensor, jitter: Jitter, generator: torch.Generator) -> Tensor:
-    return jitter.relight(move(jitter.geometry(len(images), generator), images), generator)
+def _crop(images: Tensor, share: float, generator: torch.Generator) -> Tensor:
+    """Return one crop of each image at whole pixels, half of them mirrored."""
+    height, width = (round(share * side) for side in images.shape[2:])
+    tops, lefts = (
+        torch.randint(side - part + 1, (len(images),), generator=generator).tolist()
+        for side, part in zip(images.shape[2:], (height, width), strict=True)
+    )
+    crops = torch.stack([x[:, t : t + height, f : f + width] for x, t, f in zip(images, tops, lefts, strict=True)])
+    mirrored = (torch.rand(len(images), 1, 1, 1, generator=generator) < 0.5).to(images.device)
+    return torch.where(mirrored, crops.flip(3), crops)
+
+
+def _degraded(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Return half of the images blurred over 3×3 pixels, the other half with noise."""
+    blurred = functional.avg_pool2d(functional.pad(images, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
+    noisy = images + NOISE * torch.randn(images.shape, generator=generator).to(images.device)
+    soft = (torch.rand(len(images), 1, 1, 1, generator=generator) < 0.5).to(images.device)
+    return torch.where(soft, blurred, noisy)
 
 
 def _standardize(network: FeatureNetwork, x: Tensor) -> None:

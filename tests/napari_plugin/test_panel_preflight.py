@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,7 @@ pytest.importorskip("napari")
 
 from medsynth_core.protocol import Capabilities, DeviceInfo, EngineInfo, LabelInfo, ModelInfo
 from napari_medsynth.lamp import Lamp
-from napari_medsynth.preflight import Fix, blocking, check, lacking, show_seconds, unknown_labels
+from napari_medsynth.preflight import Fix, blocking, check, distinct, lacking, show_seconds, unknown_labels
 from tests.scripted import BRAIN, SYNTHESIZE
 
 MASK = np.zeros((128, 128), np.uint8)
@@ -110,3 +111,17 @@ def test_what_the_service_lacks_is_said() -> None:
 @pytest.mark.parametrize(("seconds", "text"), [(0.42, "0.4 s"), (12.3, "12 s"), (180, "3 min")])
 def test_times_are_said_as_a_person_does(seconds: float, text: str) -> None:
     assert show_seconds(seconds) == text
+
+
+def test_a_large_mask_does_not_hold_up_the_viewer() -> None:
+    mask = np.zeros((4096, 4096), np.int64)
+    mask[5, 5], mask[6, 6] = 1, 9
+    began = time.process_time()
+    assert check(mask, TWO, None, None)[0].text == "Unknown label"
+    assert time.process_time() - began < 1.0
+
+
+@pytest.mark.parametrize("values", [[0, 1, 1, 7], [-3, 0, 2], [0, 70_000, 5], [0.5, 1.0]])
+def test_the_values_of_a_mask_are_found_whatever_they_are(values: list[float]) -> None:
+    mask = np.array(values).reshape(1, -1)
+    assert distinct(mask).tolist() == sorted(set(values))

@@ -29,7 +29,12 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
         help="compact (default), no-consistency, concat, flow-map, gpu, toy; with a Stable Diffusion base: paper",
     )
     add("--starter", default="", help="retrain a model that ships, with its own recipe: polyp, brain-slice")
-    add("--base", type=Path, metavar="FOLDER", help="go on from this model, or use this Stable Diffusion 1.5 folder")
+    add(
+        "--base",
+        type=Path,
+        metavar="FOLDER",
+        help="go on from this model, or use this Stable Diffusion 1.5 folder (or its hub id, OWNER/NAME@COMMIT)",
+    )
     add("--id", default="", help="name of the model; default: the name of the output folder")
     add("--grey", action="store_true", help="one channel instead of three")
     add("--label", action="append", default=[], metavar="VALUE=NAME", help="name of a mask value; repeat for each")

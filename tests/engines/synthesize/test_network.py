@@ -74,6 +74,17 @@ def test_the_last_entry_of_an_option_is_its_null() -> None:
         denoiser(x_t, t, control, torch.tensor([[4]]))
 
 
+@pytest.mark.parametrize("widths", [(32, 32), (64, 64)])
+def test_time_and_options_are_heard_whatever_the_width(widths: tuple[int, ...]) -> None:
+    torch.manual_seed(0)
+    denoiser = Denoiser(1, widths, 1, (2,), patch=4)
+    control = HintEncoder(2, widths, 4, hidden=16)(torch.zeros(1, 2, 16, 16))
+    x_t, t, first = torch.randn(1, 1, 16, 16), torch.tensor([0.5]), torch.tensor([[0]])
+    plain = denoiser(x_t, t, control, first)
+    assert (denoiser(x_t, t, control, first + 1) - plain).abs().max() > 1e-4
+    assert (denoiser(x_t, t * 0.2, control, first) - plain).abs().max() > 1e-4
+
+
 def test_a_new_network_does_not_see_where_it_jumps_to() -> None:
     """The flow map's arguments enter through a zero-initialized layer: a distillation starts from its teacher."""
     denoiser = Denoiser(1, (32, 32), 1, patch=4)

@@ -105,6 +105,8 @@ class Denoiser(ModelMixin, ConfigMixin):
             out_channels=image_channels * patch**2,
             block_out_channels=tuple(widths),
             layers_per_block=layers_per_block,
+            # A group of one channel would normalize away what the time and the options add to it.
+            norm_num_groups=min(32, min(widths) // 2),
             attention_head_dim=32,
             down_block_types=("DownBlock2D",) * plain + ("AttnDownBlock2D",),
             up_block_types=("AttnUpBlock2D",) + ("UpBlock2D",) * plain,

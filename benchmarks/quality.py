@@ -15,6 +15,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+from skimage.filters import gaussian
+
 from benchmarks.contenders import Contender, EngineGenerator, load_engine_model, train_contenders
 from benchmarks.report import print_table, write_json
 from medsynth_core.engines.synthesize.dataset import PairArrays
@@ -57,6 +60,7 @@ def main() -> None:
 def measure(model: str, asked: argparse.Namespace) -> None:
     """Print one model's table and write its JSON."""
     recipe = prepare(asked.data / FOLDERS[model] / "train", TrainingOrder(starter=model, device=asked.device))
+    assert isinstance(recipe, SynthesizeRecipe)
     training, validation = _pairs(recipe.training, recipe), _pairs(recipe.validation, recipe)
     print(f"\n{model}: {len(training)} training pairs, {len(validation)} validation pairs", flush=True)
     judges = prepare_judges(asked.out / "judges" / model, model, training, _judge_settings(asked), _report_judge, asked.device)
@@ -70,6 +74,7 @@ def measure(model: str, asked: argparse.Namespace) -> None:
     print(f"\nsegmenter {judges.segmenter_name}, features {judges.features_name}")
     print(f"real images: Dice {rows[0].dice_real:.3f}, KID×1000 between halves {1000 * floor.mean:.2f} ± {1000 * floor.sd:.2f}\n")
     print_table(_table(rows))
+    print(f"\nKID×1000 of real images made worse on purpose, to be well above the floor: {controls(judges, validation)}")
     settings = {"model": model, "minutes": asked.minutes, "device": asked.device, "floor": [1000 * floor.mean, 1000 * floor.sd]}
     settings |= {"segmenter": judges.segmenter_name, "features": judges.features_name, "validation_pairs": len(validation)}
     print(f"\n{write_json(asked.out, f'quality-{model}', settings, rows).name} written")
@@ -84,6 +89,20 @@ def score(contender: Contender, judges: Judges, validation: Pairs) -> Row:
     costs = contender.seconds, contender.steps
     figures = (found.ratio, found.ratio_small, found.synthetic, found.real, edges, 1000 * distance.mean, 1000 * distance.sd)
     return Row(contender.name, *figures, *costs)
+
+
+def controls(judges: Judges, validation: Pairs) -> dict[str, float]:
+    """Return KID × 1000 between one random half of the real images and the other half blurred, noisy or dimmed.
+
+    It shows what the feature network can see; what stays at the floor here goes unseen in the table, too.
+    """
+    order = np.random.default_rng(0).permutation(len(validation))
+    reference, rest = (validation.images[half] for half in np.array_split(order, 2))
+    noise = np.random.default_rng(1).normal(0, 16, rest.shape)
+    worse = {"blurred": gaussian(rest, sigma=(0, 0, 1.5, 1.5), preserve_range=True), "noisy": rest + noise, "dimmed": rest * 0.8}
+    there = judges.features(reference)
+    distances = {name: kid(there, judges.features(images.clip(0, 255).astype(np.uint8))) for name, images in worse.items()}
+    return {name: round(1000 * distance.mean, 1) for name, distance in distances.items()}
 
 
 def _contenders(model: str, recipe: SynthesizeRecipe, training: Pairs, asked: argparse.Namespace) -> Iterator[Contender]:

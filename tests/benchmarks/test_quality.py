@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks import contenders
 from benchmarks.contenders import BASELINE, OBJECTIVES, Contender, steps_within, train_contenders
-from benchmarks.quality import score
+from benchmarks.quality import controls, score
 from medsynth_core.engines.synthesize.dataset import PairArrays
 from medsynth_core.engines.synthesize.presets import get_preset
 from medsynth_core.engines.synthesize.recipe import SynthesizeRecipe
@@ -82,3 +82,9 @@ def test_the_steps_fill_the_time_whatever_a_stage_costs(recipe: SynthesizeRecipe
     monkeypatch.setattr(contenders, "_seconds_per_step", lambda r, networks, step: cost[r.preset.side_at(step)])
     assert steps_within(recipe, 20.0) == 100
     assert steps_within(recipe, 10.0) == 50
+
+
+def test_the_controls_say_what_the_feature_network_sees(recipe: SynthesizeRecipe, judges: Judges) -> None:
+    found = controls(judges, pairs(recipe.training))
+    assert set(found) == {"blurred", "noisy", "dimmed"}
+    assert found["dimmed"] > 50

@@ -13,7 +13,7 @@ BAR_MS = 10.0
 
 def test_a_short_job_costs_at_most_ten_milliseconds(shared_service: RunningService) -> None:
     shared_service.wait_ready()
-    assert min(stroke(shared_service) for _ in range(60)) * 1000 <= BAR_MS
+    assert any(stroke(shared_service) * 1000 <= BAR_MS for _ in range(60))
 
 
 def stroke(service: RunningService) -> float:

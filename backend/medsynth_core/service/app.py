@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http
+import sqlite3
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -12,6 +13,7 @@ from medsynth_core.errors import MedSynthError
 from medsynth_core.protocol import API_VERSION
 from medsynth_core.service import problems, routes_jobs, routes_library, routes_state
 from medsynth_core.service.desk import Desk
+from medsynth_core.service.journal import is_full_disk
 
 _PROBLEM_SCHEMA = {
     "type": "object",
@@ -30,6 +32,7 @@ def make_app(desk: Desk) -> FastAPI:
     app.add_exception_handler(MedSynthError, _on_our_error)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http_error)
+    app.add_exception_handler(sqlite3.OperationalError, _on_journal_error)
     app.add_exception_handler(Exception, _on_defect)
     app.openapi()["components"].setdefault("schemas", {})["Problem"] = _PROBLEM_SCHEMA
     return app
@@ -52,6 +55,13 @@ async def _on_http_error(_: Request, error: Exception) -> Response:
     code = "not_found" if error.status_code == 404 else "bad_input"
     phrase = http.HTTPStatus(error.status_code).phrase.lower()
     return _problem(error.status_code, code, f"{phrase}: see /v1/openapi.json for what there is", error.headers)
+
+
+async def _on_journal_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, sqlite3.OperationalError)
+    if not is_full_disk(error):
+        return await _on_defect(request, error)
+    return _problem(507, "storage_full", "the disk is full, so this cannot be noted down: make some room, then ask again")
 
 
 async def _on_defect(_: Request, error: Exception) -> Response:

@@ -14,6 +14,7 @@ import asyncio
 import dataclasses
 import json
 import logging
+import sqlite3
 import time
 import uuid
 from collections import deque
@@ -24,6 +25,7 @@ from medsynth_core.protocol import Event, EventKind, JobInfo, JobRequest, JobSta
 from medsynth_core.service import frames
 from medsynth_core.service.config import ServiceConfig
 from medsynth_core.service.intake import check_request
+from medsynth_core.service.journal import is_full_disk
 from medsynth_core.service.pace import Pace
 from medsynth_core.service.problems import RefusedError
 from medsynth_core.service.store import Store
@@ -48,6 +50,7 @@ class Jobs:
         self._queue: deque[str] = deque()
         self.current = ""
         self._pace = Pace()
+        self._backlog: deque[Any] = deque()
         self._waiting: dict[str, set[asyncio.Future[None]]] = {}
         self._answers: list[asyncio.Future[frames.ModelsChanged]] = []
         self._ready = asyncio.Event()
@@ -227,6 +230,24 @@ class Jobs:
     # What the worker reports
 
     def _on_report(self, report: Any) -> None:
+        self._backlog.append(report)
+        if len(self._backlog) == 1:
+            self._take_reports()
+
+    def _take_reports(self) -> None:
+        """Take reports in their order; one that a full disk kept out of the journal is tried again every second."""
+        while self._backlog:
+            try:
+                self._take(self._backlog[0])
+            except sqlite3.OperationalError as problem:
+                if not is_full_disk(problem):
+                    self._backlog.popleft()
+                    raise
+                asyncio.get_running_loop().call_later(1.0, self._take_reports)
+                return
+            self._backlog.popleft()
+
+    def _take(self, report: Any) -> None:
         match report:
             case frames.Ready():
                 self._on_ready(report)
@@ -291,8 +312,8 @@ class Jobs:
         self._journal.record(job, event, outputs=json.dumps(to_json((*outputs, event.output_info))))
 
     def _on_ended(self, ended: frames.Ended) -> None:
-        self.current = ""
         self._end(ended.job, ended.state, ended.error_code, ended.error)
+        self.current = ""
         self.worker.mark(WorkerState.READY)
         self._next()
 

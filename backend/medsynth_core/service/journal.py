@@ -196,7 +196,7 @@ class Journal:
         try:
             self._try(durable, act)
         except sqlite3.OperationalError as problem:
-            if "full" not in str(problem):
+            if not is_full_disk(problem):
                 raise
             self._make_room()
             self._try(durable, act)
@@ -222,6 +222,11 @@ class Journal:
             )
         if version == 0:
             self._db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version={SCHEMA_VERSION}; COMMIT;")
+
+
+def is_full_disk(problem: sqlite3.OperationalError) -> bool:
+    """Return whether SQLite found no room left."""
+    return "full" in str(problem)
 
 
 def _not_found(job: str) -> NotFoundError:

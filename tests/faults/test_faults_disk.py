@@ -95,11 +95,10 @@ def test_nothing_is_accepted_that_the_disk_cannot_hold(start_service: Start) -> 
 
 def fill(disk: Path, hog: Path) -> None:
     """Leave no room, however the running job moves."""
-    with hog.open("wb") as file:
+    with hog.open("wb", buffering=0) as file:
         while True:
             try:
                 file.write(bytes(64 * 1024))
-                file.flush()
             except OSError:
                 return
 

@@ -50,7 +50,7 @@ def test_a_job_pauses_on_a_full_disk_and_goes_on_when_there_is_room(small_disk: 
     hog = small_disk / "hog"
     job = service.submit(seed=3, slices=60, size=256, delay_ms=5)
     service.wait_slices(job, 5)
-    fill(small_disk, hog)
+    fill(hog)
     event = service.wait_event(job, lambda event: event["state"] == "paused", 10)
     assert "disk is full" in event["message"]
     made = service.job(job)["slices_done"]
@@ -71,7 +71,7 @@ def test_a_paused_job_can_be_cancelled(small_disk: Path, start_service: Start) -
     service.wait_ready()
     job = service.submit(slices=60, size=256, delay_ms=5)
     service.wait_slices(job, 3)
-    fill(small_disk, small_disk / "hog")
+    fill(small_disk / "hog")
     service.wait_event(job, lambda event: event["state"] == "paused", 10)
     status, answer = service.ask("POST", f"/v1/jobs/{job}/cancel")
     if status == 507:  # the hog was quick and took the ballast as well: not even a cancel can be noted down
@@ -93,7 +93,7 @@ def test_nothing_is_accepted_that_the_disk_cannot_hold(start_service: Start) -> 
     assert service.ask("GET", "/v1/jobs")[1]["jobs"] == []
 
 
-def fill(disk: Path, hog: Path) -> None:
+def fill(hog: Path) -> None:
     """Leave no room, however the running job moves."""
     with hog.open("wb", buffering=0) as file:
         while True:

@@ -229,6 +229,13 @@ def test_a_changed_merge_table_is_noticed(obeying: Path, tmp_path: Path) -> None
         load(folder, "cpu")
 
 
+def test_a_card_that_asks_for_tiles_is_refused_not_ignored(obeying: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(obeying, tmp_path / "own")
+    finish_folder(folder, dataclasses.replace(verify(folder), fit="tile"))
+    with pytest.raises(ModelError, match="can only resize"):
+        load(folder, "cpu")
+
+
 @pytest.mark.parametrize("part", ["tokenizer", "text_encoder", "vae", "unet", "scheduler"])
 def test_a_base_without_a_part_is_refused_by_name(base_folder: Path, tmp_path: Path, part: str) -> None:
     folder = shutil.copytree(base_folder, tmp_path / "half")

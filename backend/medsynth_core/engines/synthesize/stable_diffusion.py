@@ -18,6 +18,7 @@ from torch import Tensor
 from medsynth_core.diffusion.samplers import noise_for
 from medsynth_core.engines.synthesize.stable_diffusion_folder import LATENT_PIXELS, Backbone
 from medsynth_core.engines.synthesize.stable_diffusion_objective import control_of, predict_noise
+from medsynth_core.errors import ModelError
 from medsynth_core.imaging.grid import labels_to_grid
 from medsynth_core.models.folder import verify
 from medsynth_core.protocol import LabelInfo, ModelCard, Scalar
@@ -38,6 +39,8 @@ class StableDiffusionModel:
     def load(cls, folder: Path, device: str = "cpu") -> StableDiffusionModel:
         """Return the model of a folder. Raises ModelTamperedError, ModelTooNewError or ModelError."""
         card = verify(folder)
+        if card.fit != "resize":
+            raise ModelError(f"the card of model {card.id} says fit is {card.fit!r}: a Stable Diffusion model can only resize")
         return cls(Backbone.load(folder, device), card, device)
 
     @torch.no_grad()

@@ -67,6 +67,7 @@ def _open(viewer: napari.Viewer, sample: Sample) -> SynthesizeWidget:
     viewer.reset_view()
     strokes.wait_until("the engine's start", lambda: bool(widget.model_id) or bool(widget.panel.message.text))
     _pick_model(widget, sample.model)
+    widget.panel.restore_params(sample.options)
     return widget
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from qtpy.QtCore import QSize, Qt
 from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QToolButton, QVBoxLayout, QWidget
 
+from medsynth_core.errors import MedSynthError
 from napari_medsynth import theme
 from napari_medsynth.engine_pill import copy
+from napari_medsynth.fixes import fix_for
 from napari_medsynth.lamp import Lamp
 
 
@@ -22,6 +24,12 @@ class Message:
     fix: str = ""
     act: Callable[[], None] = field(default=lambda: None)
     diagnostics: str = ""
+
+
+def failure(problem: MedSynthError, acts: Mapping[str, Callable[[], None]], report: str) -> Message:
+    """Return the message for an error: its sentence, and the fix for its kind if `acts` knows how to do it."""
+    text, fix = str(problem), fix_for(problem)
+    return Message(Lamp.RED, f"{text[:1].upper()}{text[1:]}.", fix if fix in acts else "", acts.get(fix, lambda: None), report)
 
 
 class MessagePanel(QFrame):

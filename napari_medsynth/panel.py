@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import napari
 from qtpy.QtCore import QSize, Qt
 from qtpy.QtWidgets import QFormLayout, QFrame, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
@@ -79,8 +81,8 @@ class Panel(QWidget):
         """Return the values of all fields, checked. Raises ParameterError."""
         return self.plain.values() | self.advanced.values()
 
-    def restore_params(self, values: dict[str, Scalar]) -> None:
-        """Show remembered values."""
+    def restore_params(self, values: Mapping[str, Scalar]) -> None:
+        """Show these values where there is a field for them."""
         self.plain.set_values(values)
         self.advanced.set_values(values)
 

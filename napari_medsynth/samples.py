@@ -5,23 +5,27 @@ Source, license and citation: samples/ATTRIBUTION.md.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from medsynth_core.protocol import Scalar
+
 FOLDER = Path(__file__).parent / "samples"
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One shipped pair: the stem of its files, the names of its layers and the model it suits."""
+    """One shipped pair: the stem of its files, the name of its layers, the model it suits and that model's options for it."""
 
     stem: str
     title: str
     model: str
+    options: Mapping[str, Scalar] = field(default_factory=dict)
 
     def image(self) -> np.ndarray:
         """Return the image, (y, x) or (y, x, 3) uint8."""
@@ -35,8 +39,8 @@ class Sample:
 
 
 SAMPLES = (
-    Sample("brain-slice-1", "Brain slice 1", "brain-slice"),
-    Sample("brain-slice-2", "Brain slice 2", "brain-slice"),
+    Sample("brain-slice-1", "Brain slice 1", "brain-slice", {"tumor": "meningioma", "plane": "axial"}),
+    Sample("brain-slice-2", "Brain slice 2", "brain-slice", {"tumor": "glioma", "plane": "axial"}),
     Sample("polyp-1", "Polyp frame 1", "polyp"),
     Sample("polyp-2", "Polyp frame 2", "polyp"),
 )

@@ -12,6 +12,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 from medsynth_core import client as light_client
@@ -170,9 +171,9 @@ class Session:
             self._errand(lambda: self._learn(client))
 
     def _learn(self, client: Client) -> None:
-        capabilities = client.capabilities()
-        if capabilities != self._known:
-            self._known = capabilities
+        capabilities, before = client.capabilities(), self._known
+        self._known = capabilities
+        if before is None or _offer(before) != _offer(capabilities):
             self._tell(lambda to: to.capabilities_changed(capabilities))
 
     def _show(self, view: EngineView) -> None:
@@ -207,6 +208,11 @@ class Session:
     def _deliver(self, call: Callable[[Listener], None]) -> None:
         if self._listener is not None:
             call(self._listener)
+
+
+def _offer(capabilities: Capabilities) -> Capabilities:
+    """Return what the form depends on: free memory and the number of clients change all the time."""
+    return replace(capabilities, device=None, clients=0)
 
 
 def _sentence(problem: Exception) -> str:

@@ -19,13 +19,13 @@ from medsynth_core.client import Client
 from medsynth_core.client import connect as connect_client
 from medsynth_core.errors import MedSynthError
 from medsynth_core.protocol import Capabilities, ModelCard, ParamInfo
-from napari_medsynth import diagnostics, engine_pill, fixes, layers, preflight, settings
+from napari_medsynth import diagnostics, engine_pill, layers, preflight, settings
 from napari_medsynth.connections import Connections
 from napari_medsynth.courier import Courier
 from napari_medsynth.engine_view import EngineView
 from napari_medsynth.lamp import Lamp
 from napari_medsynth.mask_desk import MaskDesk
-from napari_medsynth.message_panel import Message
+from napari_medsynth.message_panel import Message, failure
 from napari_medsynth.panel import Panel
 from napari_medsynth.preflight import Fix
 from napari_medsynth.primary_button import Mode
@@ -51,9 +51,10 @@ class SynthesizeWidget(QWidget):
         self._viewer, self._engine = napari_viewer, engine
         self._capabilities: Capabilities | None = None
         self._run: Run | None = None
+        self._timed = ""
         self._destination: Destination | None = None
         self.remembered = settings.load()
-        self._shown_params: tuple[ParamInfo, ...] | None = None
+        self._shown: tuple[str, tuple[ParamInfo, ...]] | None = None
         self._preloaded = ("", "")
         self.panel = Panel(napari_viewer)
         outer = QVBoxLayout(self)
@@ -98,8 +99,6 @@ class SynthesizeWidget(QWidget):
 
     def trouble(self, problem: MedSynthError) -> None:
         """Show an error with its fix."""
-        text = f"{str(problem)[:1].upper()}{str(problem)[1:]}."
-        fix = fixes.fix_for(problem)
         report = diagnostics.report(self.session.status, problem, f"engine: {self._engine}, model: {self.model_id}")
         acts: dict[str, Callable[[], None]] = {
             "Start engine": self.session.start_engine,
@@ -107,7 +106,7 @@ class SynthesizeWidget(QWidget):
             "Map labels": lambda: self._fix(Fix.MAP_LABELS),
             "Try again": self.start_run,
         }
-        self.panel.message.show_message(Message(Lamp.RED, text, fix, acts.get(fix, lambda: None), report))
+        self.panel.message.show_message(failure(problem, acts, report))
 
     def run_progressed(self, run: Run, progress: RunProgress) -> None:
         """Show how far the run is."""
@@ -120,8 +119,8 @@ class SynthesizeWidget(QWidget):
             return
         layer = self._destination.place(made)
         self.panel.variations.add(made, layer)
-        if made.seconds > 0:
-            self.remembered = self.remembered.with_seconds(self._timing_key(), made.seconds)
+        if self._timed:
+            self.remembered = self.remembered.with_seconds(self._timed, made.seconds)
 
     def run_ended(self, run: Run, ending: Ending, problem: MedSynthError | None) -> None:
         """Be ready for the next run and say what happened."""
@@ -130,8 +129,11 @@ class SynthesizeWidget(QWidget):
         self._run = None
         self.panel.button.set_mode(Mode.READY)
         self.panel.progress.hide()
-        settings.save(self.remembered)
         self.check_now()
+        try:
+            settings.save(self.remembered)
+        except OSError as refused:
+            self.panel.message.show_message(Message(Lamp.AMBER, f"The settings could not be kept: {refused.strerror}."))
         if ending is Ending.FAILED and problem is not None:
             self.trouble(problem)
         elif ending is Ending.CANCELLED:
@@ -154,6 +156,7 @@ class SynthesizeWidget(QWidget):
         self.panel.variations.clear()
         seeds = self.panel.seed_row.next_seeds()
         self._remember()
+        self._timed = self._timing_key() if self._warm() else ""
         self._destination = Destination(self._viewer, plane, mask, self.model_id or self._engine)
         self._run = self.session.run(RunRequest(self._engine, self.model_id, volume, seeds, params))
         self.panel.progress.show_progress(RunProgress(0.0, None, "sent"))
@@ -215,10 +218,10 @@ class SynthesizeWidget(QWidget):
         card, capabilities = self.card, self._capabilities
         info = next((e for e in capabilities.engines if e.name == self._engine), None) if capabilities else None
         params = (*(info.params if info else ()), *(card.options if card else ()))
-        if params != self._shown_params:
+        if (self.model_id, params) != self._shown:  # not at each refresh: it would undo what the user just set
+            self._shown = (self.model_id, params)
             self.panel.show_params(params)
-            self._shown_params = params
-        self.panel.restore_params(self.remembered.params.get(self.model_id or self._engine, {}))
+            self.panel.restore_params(self.remembered.params.get(self.model_id or self._engine, {}))
         self.desk.set_card(card)
         self._preload()
         self.check_now()
@@ -232,6 +235,10 @@ class SynthesizeWidget(QWidget):
 
     def _theme_changed(self, *_: Any) -> None:
         self.panel.set_theme(self._viewer.theme)
+
+    def _warm(self) -> bool:
+        """Return whether the next run will not have to load its model first; else its time says little about the next."""
+        return not self.model_id or (self.session.status is not None and self.model_id in self.session.status.loaded_models)
 
     def _timing_key(self) -> str:
         device = self._capabilities.device.name if self._capabilities and self._capabilities.device else ""

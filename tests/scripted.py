@@ -74,6 +74,7 @@ class Script:
     models: tuple[ModelCard, ...] = (BRAIN, FRAME)
     submitted: list[JobRequest] = field(default_factory=list)
     masks: list[Volume] = field(default_factory=list)
+    loaded: tuple[str, ...] = ("brain-slice", "polyp")
     calls: list[str] = field(default_factory=list)
     raises: MedSynthError | None = None
 
@@ -135,7 +136,7 @@ class ScriptedClient:
 
     def status(self) -> ServiceStatus:
         self._heed("status")
-        return ServiceStatus("script", self.script.worker, self.script.device, 1)
+        return ServiceStatus("script", self.script.worker, self.script.device, 1, loaded_models=self.script.loaded)
 
     def submit(self, engine: str, model: str = "", seed: int = 0, note: str = "", **given: object) -> ScriptedJob:
         self._heed("submit")

@@ -14,12 +14,12 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QPushButton
 
 from medsynth_core.errors import OutOfMemoryError, ServiceUnavailableError
-from medsynth_core.protocol import WorkerState
-from napari_medsynth import strokes
+from medsynth_core.protocol import DeviceInfo, WorkerState
+from napari_medsynth import settings, strokes
 from napari_medsynth.lamp import Lamp
 from napari_medsynth.primary_button import Mode
 from tests.gui.conftest import SHAPE, Desk, painted_mask
-from tests.scripted import Script
+from tests.scripted import Script, ScriptedClient
 
 pytestmark = pytest.mark.gui
 Open = Callable[..., Desk]
@@ -263,3 +263,38 @@ def test_settings_are_remembered(open_desk: Open, script: Script) -> None:
     assert again.panel.param_values()["steps"] == 1
     assert again.panel.seed_row.seeds == (77,)
     assert again.panel.seed_row.lock.isChecked()
+
+
+def test_what_the_user_set_survives_a_refresh_of_the_engine(open_desk: Open, script: Script) -> None:
+    desk = open_desk(mask=painted_mask())
+    desk.panel.restore_params({"steps": 1, "tumor": "pituitary"})
+    desk.widget.capabilities_changed(ScriptedClient(script).capabilities())
+    script.device = DeviceInfo("CPU, 4 cores", "cpu", 16 * 2**30, 2**30)
+    desk.widget.capabilities_changed(ScriptedClient(script).capabilities())
+    assert desk.panel.param_values()["steps"] == 1
+    assert desk.panel.param_values()["tumor"] == "pituitary"
+
+
+def test_only_a_run_with_the_model_in_memory_tells_the_next_ones_time(open_desk: Open, script: Script) -> None:
+    script.loaded, script.job_seconds = (), 0.2
+    desk = open_desk(mask=painted_mask())
+    for loaded, chips in (((), 3), (("brain-slice",), 4)):
+        script.loaded = loaded
+        desk.wait("the status", lambda: desk.widget.session.status.loaded_models == script.loaded)
+        desk.click_synthesize()
+        desk.wait_idle()
+        desk.widget.check_now()
+        assert len(desk.panel.chips.chips) == chips
+    assert desk.panel.chips.chips[-1].text == "≈ 0.2 s"
+
+
+def test_a_full_disk_does_not_lose_the_image(open_desk: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(settings, "save", refuse)
+    desk = open_desk(mask=painted_mask())
+    desk.click_synthesize()
+    desk.wait_idle()
+    assert len(desk.results()) == 1
+    assert "No space left" in desk.panel.message.text

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 from qtpy.QtCore import QSize, Signal
 from qtpy.QtWidgets import QComboBox, QHBoxLayout, QPushButton, QSizePolicy, QSpinBox, QWidget
 
 from napari_medsynth import theme
+from napari_medsynth.settings import Settings
 
 LARGEST_SEED = 2**31 - 1
 COUNTS = (1, 4)
@@ -44,6 +46,10 @@ class SeedRow(QWidget):
     def seeds(self) -> tuple[int, ...]:
         """The seeds of the next run: this one and those that follow it."""
         return tuple((self.seed.value() + i) % (LARGEST_SEED + 1) for i in range(self.count.currentData()))
+
+    def kept(self, settings: Settings) -> Settings:
+        """Return the settings with what this row shows."""
+        return replace(settings, seed=self.seed.value(), seed_locked=self.lock.isChecked(), variations=self.count.currentData())
 
     def restore(self, seed: int, locked: bool, count: int) -> None:
         """Show what was remembered."""

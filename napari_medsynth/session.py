@@ -31,6 +31,11 @@ RED_SECONDS = 2.0
 """A restart of the worker may take less than a glance: red stays at least this long."""
 
 
+def connect_as_napari() -> Client:
+    """Return a client of the user's service, which is started when none runs."""
+    return light_client.connect(name="napari")
+
+
 class Listener(RunListener, Protocol):
     """Who is told what the session finds out, on the viewer's thread."""
 
@@ -54,7 +59,7 @@ class Session:
         self,
         listener: Listener,
         post: Callable[[Callable[[], None]], None],
-        connect: Callable[[], Client] = lambda: light_client.connect(name="napari"),
+        connect: Callable[[], Client] = connect_as_napari,
     ) -> None:
         self._listener: Listener | None = listener
         self._post, self._connect = post, connect

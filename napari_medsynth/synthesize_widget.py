@@ -7,7 +7,6 @@ that takes an input named `mask`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import napari
@@ -16,7 +15,6 @@ from qtpy.QtCore import QEvent, QTimer
 from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
 from medsynth_core.client import Client
-from medsynth_core.client import connect as connect_client
 from medsynth_core.errors import MedSynthError
 from medsynth_core.protocol import Capabilities, ModelCard, ParamInfo
 from napari_medsynth import diagnostics, engine_pill, layers, preflight, settings
@@ -31,21 +29,17 @@ from napari_medsynth.preflight import Fix
 from napari_medsynth.primary_button import Mode
 from napari_medsynth.results import Destination
 from napari_medsynth.run import Ending, Made, Run, RunProgress, RunRequest
-from napari_medsynth.session import Session
+from napari_medsynth.session import Session, connect_as_napari
 
 PREFLIGHT_MS = 150
 """How long the mask must be left alone before it is checked again."""
-
-
-def _connect() -> Client:
-    return connect_client(name="napari")
 
 
 class SynthesizeWidget(QWidget):
     """The panel in one viewer. `engine` names the engine it drives; `connect` opens a client of the service."""
 
     def __init__(
-        self, napari_viewer: napari.viewer.Viewer, engine: str = "synthesize", connect: Callable[[], Client] = _connect
+        self, napari_viewer: napari.viewer.Viewer, engine: str = "synthesize", connect: Callable[[], Client] = connect_as_napari
     ) -> None:
         super().__init__()
         self._viewer, self._engine = napari_viewer, engine
@@ -155,7 +149,7 @@ class SynthesizeWidget(QWidget):
         self.panel.message.clear()
         self.panel.variations.clear()
         seeds = self.panel.seed_row.next_seeds()
-        self._remember()
+        self.remembered = self.panel.seed_row.kept(self.remembered.with_params(self.model_id or self._engine, params))
         self._timed = self._timing_key() if self._warm() else ""
         self._destination = Destination(self._viewer, plane, mask, self.model_id or self._engine)
         self._run = self.session.run(RunRequest(self._engine, self.model_id, volume, seeds, params))
@@ -243,13 +237,6 @@ class SynthesizeWidget(QWidget):
     def _timing_key(self) -> str:
         device = self._capabilities.device.name if self._capabilities and self._capabilities.device else ""
         return settings.timing_key(self.model_id or self._engine, self.panel.param_values(), device)
-
-    def _remember(self) -> None:
-        row = self.panel.seed_row
-        kept = self.remembered.with_params(self.model_id or self._engine, self.panel.param_values())
-        self.remembered = replace(
-            kept, seed=row.seed.value(), seed_locked=row.lock.isChecked(), variations=row.count.currentData()
-        )
 
     def _fix(self, fix: Fix) -> None:
         match fix:

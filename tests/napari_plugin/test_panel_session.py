@@ -6,6 +6,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ import pytest
 pytest.importorskip("napari")
 
 from medsynth_core.errors import MedSynthError, ServiceUnavailableError
-from medsynth_core.protocol import Capabilities, ServiceStatus, WorkerState
+from medsynth_core.protocol import Capabilities, DeviceInfo, ServiceStatus, WorkerState
 from medsynth_core.volume import Volume
 from napari_medsynth.engine_view import EngineView, view_of
 from napari_medsynth.lamp import Lamp
@@ -210,6 +211,21 @@ def test_stop_asks_the_service_and_the_pill_goes_dark(session: Session, ear: Ear
     assert "shutdown" in script.calls
 
 
+def test_the_form_is_told_of_new_models_and_not_of_free_memory(
+    session: Session, ear: Ear, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("napari_medsynth.session.REFRESH_SECONDS", 0.0)
+    session.open()
+    ear.hear(lambda: bool(ear.capabilities))
+    asked = script.calls.count("capabilities")
+    script.device = replace(DEVICE, memory_free=1)
+    ear.hear(lambda: script.calls.count("capabilities") > asked + 2)
+    assert len(ear.capabilities) == 1
+    script.models = script.models[:1]
+    ear.hear(lambda: len(ear.capabilities) == 2)
+    assert len(ear.capabilities[1].models) == 1
+
+
 def test_trouble_of_an_errand_is_told(session: Session, ear: Ear) -> None:
     session.preload("unheard-of")
     ear.hear(lambda: bool(ear.troubles))
@@ -231,8 +247,6 @@ def test_the_pill_has_a_lamp_for_every_state(worker: WorkerState, lamp: Lamp) ->
 
 
 def test_the_pill_names_device_memory_and_clients() -> None:
-    from medsynth_core.protocol import DeviceInfo
-
     gpu = DeviceInfo("NVIDIA RTX", "cuda", 24 * 2**30, int(18.2 * 2**30))
     assert view_of(ServiceStatus("x", WorkerState.READY, gpu, clients=2)).text == "Ready · NVIDIA RTX · 18.2/24 GB · 2 clients"
     assert view_of(ServiceStatus("x", WorkerState.READY, DeviceInfo("cpu", "cpu"))).text == "Ready · cpu"

@@ -16,9 +16,7 @@ from medsynth_core.errors import InputError, ShapeError
 Affine = npt.NDArray[np.float64]
 
 
-def affine_from_spacing(
-    spacing_mm: tuple[float, float, float], origin_mm: tuple[float, float, float] = (0, 0, 0)
-) -> Affine:
+def affine_from_spacing(spacing_mm: tuple[float, float, float], origin_mm: tuple[float, float, float] = (0, 0, 0)) -> Affine:
     """Return the (4, 4) affine of an unrotated grid with spacing (z, y, x) in mm and origin (x, y, z) in world mm."""
     z, y, x = spacing_mm
     affine = np.diag([x, y, z, 1.0])

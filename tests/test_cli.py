@@ -353,8 +353,8 @@ def test_version_and_help_are_there(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.fixture(scope="module")
 def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model of the toy preset, trained for a moment on squares."""
-    from medsynth_core.train_command import train
-    from tests.test_train_command import pairs_in, read
+    from medsynth_core.cli_train import train
+    from tests.test_cli_train import pairs_in, read
 
     folder = tmp_path_factory.mktemp("toy")
     data = pairs_in(folder / "data")

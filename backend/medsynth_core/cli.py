@@ -12,24 +12,17 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
 import medsynth_core
 from medsynth_core import launcher, places
+from medsynth_core.cli_parser import Parser
+from medsynth_core.cli_train import add_train_arguments
+from medsynth_core.cli_train import train as train_model
 from medsynth_core.errors import InputError, MedSynthError, ModelError, ServiceUnavailableError, TrainingDataError
 from medsynth_core.protocol import ModelInfo, ServiceStatus, to_json
-from medsynth_core.train_command import add_train_arguments
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 DEFAULT_MODEL = "brain-slice"
-
-
-class Parser(argparse.ArgumentParser):
-    """An argument parser whose complaint is one sentence like every other error of ours."""
-
-    def error(self, message: str) -> NoReturn:
-        """Raise InputError instead of printing the usage."""
-        raise InputError(f"{message}; see {self.prog} --help")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -69,9 +62,7 @@ def synthesize(args: argparse.Namespace) -> int:
 
 def train(args: argparse.Namespace) -> int:
     """Train a model on a folder of images and masks, or go on where it stopped."""
-    from medsynth_core import train_command
-
-    card = train_command.train(args, lambda line: print(line, file=sys.stderr))
+    card = train_model(args, lambda line: print(line, file=sys.stderr))
     print(f"{args.output}: {card.title}, {card.steps} steps; use it with msynth models add {args.output}")
     return DONE
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from medsynth_core.cli_parser import Parser
 from medsynth_core.client import Job, connect
 from medsynth_core.errors import InputError, MedSynthError, ModelError, ModelNotFoundError, ParameterError, ShapeError
 from medsynth_core.protocol import Capabilities, EventKind, ModelCard, ParamInfo, ParamKind, Scalar
@@ -159,8 +160,6 @@ def _name_and_value(text: str) -> tuple[str, str]:
 
 
 def _read_flags(flags: tuple[str, ...], infos: tuple[ParamInfo, ...]) -> dict[str, str]:
-    from medsynth_core.cli import Parser
-
     parser = Parser(prog="msynth synthesize", add_help=False, allow_abbrev=False, argument_default=argparse.SUPPRESS)
     for info in infos:
         parser.add_argument("--" + info.name.replace("_", "-"), dest=info.name)

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from medsynth_core.cli_train import add_train_arguments, train
 from medsynth_core.errors import InputError, ParameterError, TrainingDataError
 from medsynth_core.models.folder import verify
-from medsynth_core.train_command import add_train_arguments, train
 
 
 def pairs_in(folder: Path, count: int = 6, side: int = 32) -> Path:

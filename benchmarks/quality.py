@@ -28,6 +28,7 @@ from medsynth_core.evaluation.generator import Pairs
 from medsynth_core.evaluation.judges import Judges, JudgeSettings, prepare_judges
 from medsynth_core.evaluation.metrics import boundary_iou, kid, split_half_kid
 from medsynth_core.models import registry
+from medsynth_core.models.card import read_card, write_card
 from medsynth_core.training.order import TrainingOrder
 
 FOLDERS = {"polyp": "polyp_polypgen", "brain-slice": "brain_brisc2025"}
@@ -78,6 +79,8 @@ def measure(model: str, asked: argparse.Namespace) -> None:
     settings = {"model": model, "minutes": asked.minutes, "device": asked.device, "floor": [1000 * floor.mean, 1000 * floor.sd]}
     settings |= {"segmenter": judges.segmenter_name, "features": judges.features_name, "validation_pairs": len(validation)}
     print(f"\n{write_json(asked.out, f'quality-{model}', settings, rows).name} written")
+    if asked.card:
+        _write_figures(asked.folder or registry.find(model), rows, 1000 * floor.mean)
 
 
 def score(contender: Contender, judges: Judges, validation: Pairs) -> Row:
@@ -103,6 +106,19 @@ def controls(judges: Judges, validation: Pairs) -> dict[str, float]:
     there = judges.features(reference)
     distances = {name: kid(there, judges.features(images.clip(0, 255).astype(np.uint8))) for name, images in worse.items()}
     return {name: round(1000 * distance.mean, 1) for name, distance in distances.items()}
+
+
+def _write_figures(folder: Path, rows: list[Row], floor: float) -> None:
+    """Put the shipped model's figures on its card."""
+    figures = {"kid_x1000_between_real_halves": round(floor, 2), "dice_on_real_images": round(rows[0].dice_real, 3)}
+    for row in (row for row in rows if not row.training_steps):
+        name = row.contender.removeprefix("shipped, ").replace(" ", "_")
+        figures |= {
+            f"adherence_{name}": round(row.adherence, 3),
+            f"adherence_smallest_third_{name}": round(row.adherence_small, 3),
+        }
+        figures |= {f"kid_x1000_{name}": round(row.kid, 2)}
+    write_card(folder, replace(read_card(folder), figures=figures))
 
 
 def _contenders(model: str, recipe: SynthesizeRecipe, training: Pairs, asked: argparse.Namespace) -> Iterator[Contender]:
@@ -149,6 +165,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=10, help="training time of each network trained here; 0: none")
     parser.add_argument("--steps", type=int, nargs="+", default=[1, 2, 4], help="evaluations of the shipped model")
     parser.add_argument("--judge-steps", type=int, help="train the judges for fewer steps (a smoke check)")
+    parser.add_argument("--card", action="store_true", help="write the shipped model's figures on its card")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--out", type=Path, default=Path("runs/bench"))
     asked = parser.parse_args()

@@ -13,6 +13,7 @@ import torch
 from medsynth_core.engines._base import EngineEvent, Note, Preview, Progress, Slice, Task
 from medsynth_core.engines.synthesize import engine as engine_module
 from medsynth_core.engines.synthesize.engine import ENGINE, Synthesizer, load
+from medsynth_core.engines.synthesize.model import CompactModel
 from medsynth_core.engines.synthesize.prepare import prepare
 from medsynth_core.engines.synthesize.recipe import SynthesizeRecipe
 from medsynth_core.errors import (
@@ -291,3 +292,10 @@ def test_a_base_of_another_kind_is_refused_before_training(folder: Path, tmp_pat
         prepare(data, TrainingOrder(preset="toy", base=folder, grey=True))
     with pytest.raises(ModelError, match=r"model_index\.json"):
         prepare(data, TrainingOrder(preset="toy", base=data))
+
+
+def test_a_distilled_model_refuses_guidance_it_has_not_learned(folder: Path) -> None:
+    distilled = CompactModel.load(folder)
+    distilled.denoiser.register_to_config(flow_map=True)
+    with pytest.raises(ParameterError, match=r"guidance is 3\.5: model .* from 1 to 3"):
+        image_of(distilled, painted(), steps=1, guidance=3.5)

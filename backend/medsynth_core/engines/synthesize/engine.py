@@ -32,11 +32,11 @@ PREVIEW_SECONDS = 0.25
 
 @dataclass(frozen=True)
 class Params:
-    """What may be asked for beside the mask. The range of `guidance` ends where pictures begin to burn out."""
+    """What may be asked for beside the mask. Guidance up to 9 is the paper's; compact models begin to burn out above 3."""
 
     steps: int = param(4, "Steps", choices=(1, 2, 4, 8, 16), help="Network evaluations: 1 is a draft, 16 the finest")
     guidance: float = param(
-        1.0, "Guidance", minimum=1.0, maximum=4.0, help="Above 1 follows the mask harder, at twice the time", advanced=True
+        1.0, "Guidance", minimum=1.0, maximum=9.0, help="Above 1 follows the mask harder, at twice the time", advanced=True
     )
 
 

@@ -16,13 +16,14 @@ from diffusers import ModelMixin
 from torch import Tensor, nn
 
 from medsynth_core import __version__
+from medsynth_core.diffusion.distil import MAX_GUIDANCE
 from medsynth_core.diffusion.flow import as_images, resolution_shift
 from medsynth_core.diffusion.samplers import noise_for, sample
 from medsynth_core.diffusion.tiles import blended, windows_over
 from medsynth_core.engines.synthesize import network
 from medsynth_core.engines.synthesize.network import Control, Denoiser, HintEncoder, LinearHint
 from medsynth_core.engines.synthesize.objective import mask_hint
-from medsynth_core.errors import ModelError
+from medsynth_core.errors import ModelError, ParameterError
 from medsynth_core.imaging.grid import labels_to_grid
 from medsynth_core.models.folder import verify
 from medsynth_core.protocol import ModelCard, Scalar
@@ -61,6 +62,8 @@ class CompactModel:
 
         A model whose card says "resize" gives it on the model's grid, one that says "tile" in the mask's size.
         """
+        if self.denoiser.config.flow_map and guidance > MAX_GUIDANCE:
+            raise ParameterError(f"guidance is {guidance}: model {self.card.id} has learned guidance from 1 to {MAX_GUIDANCE}")
         masks = self._masks(labels).to(self.device)
         windows = windows_over((masks.shape[-2], masks.shape[-1]), self.card.size)
         hints = [window.cut(masks) for window in windows]

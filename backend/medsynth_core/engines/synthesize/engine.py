@@ -36,7 +36,12 @@ class Params:
 
     steps: int = param(4, "Steps", choices=(1, 2, 4, 8, 16), help="Network evaluations: 1 is a draft, 16 the finest")
     guidance: float = param(
-        1.0, "Guidance", minimum=1.0, maximum=9.0, help="Above 1 follows the mask harder, at twice the time", advanced=True
+        2.0,
+        "Guidance",
+        minimum=1.0,
+        maximum=9.0,
+        help="Follows the mask harder the higher it is; 1 is twice as fast",
+        advanced=True,
     )
 
 

@@ -27,6 +27,15 @@ def test_a_job_gives_the_bytes_that_follow_from_its_seed(shared_service: Running
     assert np.array_equal(shared_service.result(job), expected(5, 4))
 
 
+def test_the_same_request_gives_the_same_recipe_so_that_files_made_of_it_are_the_same_bytes(
+    shared_service: RunningService,
+) -> None:
+    jobs = [shared_service.submit(seed=5, slices=2) for _ in range(2)]
+    recipes = [shared_service.wait_ended(job).recipe for job in jobs]
+    assert recipes[0] == recipes[1]
+    assert recipes[0]["seed"] == 5
+
+
 def test_another_seed_gives_other_bytes(shared_service: RunningService) -> None:
     first, second = shared_service.submit(seed=1), shared_service.submit(seed=-1)
     for job in (first, second):

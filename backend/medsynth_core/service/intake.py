@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -35,7 +34,6 @@ def check_request(request: JobRequest, able: Ready, array_size: Callable[[str], 
         "inputs": dict(request.inputs),
         "code_version": __version__,
         "synthetic": True,
-        "created": time.time(),
     }
     return recipe, sum(array_size(sha256) for sha256 in request.inputs.values())
 

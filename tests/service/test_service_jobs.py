@@ -31,7 +31,7 @@ def test_the_same_request_gives_the_same_recipe_so_that_files_made_of_it_are_the
     shared_service: RunningService,
 ) -> None:
     jobs = [shared_service.submit(seed=5, slices=2) for _ in range(2)]
-    recipes = [shared_service.wait_ended(job).recipe for job in jobs]
+    recipes = [shared_service.wait_ended(job)["recipe"] for job in jobs]
     assert recipes[0] == recipes[1]
     assert recipes[0]["seed"] == 5
 

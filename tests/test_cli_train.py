@@ -99,3 +99,12 @@ def test_bad_data_is_listed_whole_before_anything_is_written(tmp_path: Path) -> 
 def test_an_unknown_engine_names_those_there_are(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="synthesize"):
         train(read("paint", str(tmp_path), "-o", str(tmp_path / "m")), lambda line: None)
+
+
+def test_a_preset_named_beside_a_starter_is_the_one_that_trains() -> None:
+    from medsynth_core.engines.synthesize.prepare import _preset
+    from medsynth_core.training.order import TrainingOrder
+
+    both = _preset(TrainingOrder(starter="brain-slice", preset="gpu"))
+    assert (both.name, both.augmentation.zoom) == ("gpu", 0.05)
+    assert _preset(TrainingOrder(starter="brain-slice")).name == "starter-brain-slice"

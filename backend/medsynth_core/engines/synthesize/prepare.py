@@ -47,13 +47,20 @@ def prepare(data: Path, order: TrainingOrder) -> SynthesizeRecipe | StableDiffus
     base = resolve_base(order.base) if order.base else None
     if base is not None and is_stable_diffusion(base):
         return _on_stable_diffusion(data, order, base)
-    preset = get_starter(order.starter).preset if order.starter else get_preset(order.preset or COMPACT.name)
-    preset = _adjusted(preset, order)
+    preset = _adjusted(_preset(order), order)
     material = _read(data, order, preset)
     if base is not None:
         card, preset = _going_on(material.card, preset, read_card(base))
         material = replace(material, card=card)
     return SynthesizeRecipe(preset, *_arrays(material), material.card, order.seed, base, order.device)
+
+
+def _preset(order: TrainingOrder) -> Preset:
+    """Return the starter's preset or the one named; with both, the named one under the starter's augmentation."""
+    if not order.starter:
+        return get_preset(order.preset or COMPACT.name)
+    of_starter = get_starter(order.starter).preset
+    return replace(get_preset(order.preset), augmentation=of_starter.augmentation) if order.preset else of_starter
 
 
 def _on_stable_diffusion(data: Path, order: TrainingOrder, base: Path) -> StableDiffusionRecipe:

@@ -70,11 +70,11 @@ def _on_stable_diffusion(data: Path, order: TrainingOrder, base: Path) -> Stable
 
     preset = _adjusted(paper.get_preset(order.preset or paper.PAPER.name), order)
     material = _read(data, order, preset)
-    side, known = preset.stages[-1][1], Counter(pair.prompt for pair in material.training if pair.prompt)
+    known = Counter(pair.prompt for pair in material.training if pair.prompt)
     prompt = known.most_common(1)[0][0] if known else material.card.title
     option = ParamInfo(PROMPT, "Prompt", ParamKind.TEXT, prompt, help="What the image shows, in words", advanced=True)
     notes = f"{material.card.notes} Weights derived from {base.name}: its license applies too."
-    card = replace(material.card, size=(side, side), options=(*material.card.options, option), notes=notes)
+    card = replace(material.card, options=(*material.card.options, option), notes=notes)
     learned, held_out = _arrays(replace(material, card=card))
 
     def captioned(arrays: PairArrays, pairs: tuple[Pair, ...]) -> paper.CaptionedPairs:
@@ -101,8 +101,10 @@ def _read(data: Path, order: TrainingOrder, preset: Preset) -> _Material:
     if not training:
         training, validation = grouped, ()
     values = dataset.values_of_options(pairs)
+    side = preset.stages[-1][1]
     card = replace(
         starter.card if starter else _own_card(data, order, pairs, preset),
+        size=(side, side),
         options=tuple(_option(name, there) for name, there in values.items()),
         trained_on=f"{len(training)} pairs, {len(validation)} held out",
     )

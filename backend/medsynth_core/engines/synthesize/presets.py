@@ -48,7 +48,7 @@ PRESETS = {
         COMPACT,
         replace(COMPACT, name="no-consistency", objective="mask-only"),
         replace(COMPACT, name="concat", objective="concat"),
-        replace(COMPACT, name="flow-map", objective="flow-map", steps=1_500, learning_rate=1e-4, stages=((1.0, 128),)),
+        replace(COMPACT, name="flow-map", objective="flow-map", steps=1_000, learning_rate=1e-4, stages=((1.0, 128),)),
         replace(COMPACT, name="gpu", patch=4, widths=(64, 128, 160), batch=64, steps=40_000, stages=((0.4, 64), (0.6, 128))),
         replace(COMPACT, name="toy", patch=4, widths=(32, 32), batch=4, steps=6, stages=((0.5, 16), (0.5, 32))),
     )

@@ -16,7 +16,7 @@ from napari_medsynth.samples import SAMPLES, Sample
 from napari_medsynth.synthesize_widget import SynthesizeWidget
 
 MODEL = "brain-slice"
-SEED = 7
+SEED = 10
 
 
 def main(save: Path | None = None, model: str = MODEL) -> None:

@@ -125,9 +125,12 @@ def test_parameters_and_model_options_are_flags_of_their_own(script: Script, mas
     assert script.submitted[0].params == {"steps": 2, "tumor": "glioma", "plane": "sagittal", "guidance": 2.5}
 
 
-def test_a_single_model_need_not_be_named(script: Script, mask: Path, tmp_path: Path) -> None:
+def test_where_the_default_model_is_missing_the_others_are_listed(
+    script: Script, mask: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     script.models = (FRAME,)
-    assert run("synthesize", mask, "-o", tmp_path / "a.png") == 0
+    status = run("synthesize", mask, "-o", tmp_path / "a.png")
+    complaint(capsys, status, 2, "model is 'brain-slice': it must be one of polyp;")
 
 
 def test_geometry_is_preserved(script: Script, tmp_path: Path) -> None:

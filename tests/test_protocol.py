@@ -153,6 +153,15 @@ def test_every_error_has_a_code_of_its_own_and_comes_back_from_it() -> None:
         assert str(again) == "a sentence"
 
 
+def test_a_refinement_in_another_module_does_not_take_over_its_parents_code() -> None:
+    class Refined(errors.NotFoundError):
+        def __init__(self, status: int, message: str) -> None:
+            super().__init__(message)
+
+    assert Refined.code == "not_found"
+    assert type(error_from_code("not_found", "x")) is errors.NotFoundError
+
+
 def test_an_unknown_code_is_still_one_of_our_errors() -> None:
     assert type(error_from_code("of_tomorrow", "x")) is MedSynthError
 

@@ -162,7 +162,8 @@ class OutOfMemoryError(JobError):
 def _walk(base: type[MedSynthError]) -> dict[str, type[MedSynthError]]:
     found = {base.code: base}
     for child in base.__subclasses__():
-        found |= _walk(child)
+        if child.__module__ == __name__:  # a program's own refinement shares its parent's code and may be built otherwise
+            found |= _walk(child)
     return found
 
 

@@ -16,6 +16,11 @@ def foreground(labels: tuple[LabelInfo, ...]) -> tuple[LabelInfo, ...]:
     return tuple(label for label in labels if label.value != 0)
 
 
+def one_hot_channels(labels: tuple[LabelInfo, ...]) -> int:
+    """Return how many channels a one-hot mask of the vocabulary has: one for each value from 0 to the largest."""
+    return max(label.value for label in labels) + 1
+
+
 def understand(mask: npt.NDArray[np.generic], labels: tuple[LabelInfo, ...]) -> LabelArray:
     """Return `mask` as uint8 label values of the vocabulary.
 

@@ -27,6 +27,7 @@ from medsynth_core.errors import ModelError, ParameterError
 from medsynth_core.imaging.grid import labels_to_grid
 from medsynth_core.models.folder import verify
 from medsynth_core.protocol import ModelCard, Scalar
+from medsynth_core.vocabulary import one_hot_channels
 
 _HINTS = {"HintEncoder": HintEncoder, "LinearHint": LinearHint}
 
@@ -90,11 +91,7 @@ class CompactModel:
         if self.card.fit == "tile":
             size = (max(size[0], labels.shape[0]), max(size[1], labels.shape[1]))
             labels = np.pad(labels, [(0, size[0] - labels.shape[0]), (0, size[1] - labels.shape[1])])
-        return labels_to_grid(labels, self._label_count, size)[None]
-
-    @property
-    def _label_count(self) -> int:
-        return max(label.value for label in self.card.labels) + 1
+        return labels_to_grid(labels, one_hot_channels(self.card.labels), size)[None]
 
     def option_indices(self, values: dict[str, Scalar], count: int) -> Tensor | None:
         """Return the options as indices (count, number of options), in the order of the card."""

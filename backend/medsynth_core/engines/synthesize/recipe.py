@@ -24,6 +24,7 @@ from medsynth_core.engines.synthesize.presets import Preset
 from medsynth_core.errors import ParameterError
 from medsynth_core.protocol import ModelCard
 from medsynth_core.training.curves import mosaic
+from medsynth_core.vocabulary import one_hot_channels
 
 STRIP_SAMPLES = 8
 VALIDATION_TIMES = (0.2, 0.5, 0.8)
@@ -59,7 +60,7 @@ class SynthesizeRecipe:
     @property
     def labels(self) -> int:
         """Channels of the one-hot mask."""
-        return max(label.value for label in self.blank_card.labels) + 1
+        return one_hot_channels(self.blank_card.labels)
 
     def build(self) -> nn.ModuleDict:
         """Return hint encoder and denoiser: new ones, or those of the base model."""

@@ -22,6 +22,7 @@ from medsynth_core.errors import ModelError
 from medsynth_core.imaging.grid import labels_to_grid
 from medsynth_core.models.folder import verify
 from medsynth_core.protocol import LabelInfo, ModelCard, Scalar
+from medsynth_core.vocabulary import one_hot_channels
 
 PROMPT = "prompt"
 """The card's option that holds the prompt; the other options are read after it."""
@@ -48,7 +49,7 @@ class StableDiffusionModel:
         self, labels: npt.NDArray[np.uint8], seed: int, steps: int, guidance: float, options: dict[str, Scalar]
     ) -> Iterator[Tensor]:
         """Yield the image (channels, y, x) in [−1, 1] on the model's grid after each of `steps` evaluations."""
-        hint = paint(labels_to_grid(labels, label_count(self.card), self.card.size)[None], palette(self.card.labels))
+        hint = paint(labels_to_grid(labels, one_hot_channels(self.card.labels), self.card.size)[None], palette(self.card.labels))
         for image in sample(self.backbone, hint.to(self.device), caption(self.card, options), seed, steps, guidance):
             yield image[0] if self.card.channels == 3 else image[0].mean(dim=0, keepdim=True)
 
@@ -73,14 +74,9 @@ def sample(backbone: Backbone, hint: Tensor, caption: str, seed: int, steps: int
         yield around.decode(step.pred_original_sample)
 
 
-def label_count(card: ModelCard) -> int:
-    """Return the channels of a one-hot mask of the card's vocabulary."""
-    return max(label.value for label in card.labels) + 1
-
-
 def palette(labels: tuple[LabelInfo, ...]) -> Tensor:
     """Return the colors (label values, 3) in [0, 1]; a value that is not in the vocabulary is black."""
-    colors = torch.zeros(max(label.value for label in labels) + 1, 3)
+    colors = torch.zeros(one_hot_channels(labels), 3)
     for label in labels:
         colors[label.value] = torch.tensor(list(bytes.fromhex(label.color.removeprefix("#")))) / 255
     return colors

@@ -14,12 +14,13 @@ from torch import Tensor, nn
 from medsynth_core.engines.synthesize import stable_diffusion_objective as objective
 from medsynth_core.engines.synthesize.dataset import PairArrays
 from medsynth_core.engines.synthesize.presets import Preset
-from medsynth_core.engines.synthesize.stable_diffusion import caption, label_count, paint, palette, sample
+from medsynth_core.engines.synthesize.stable_diffusion import caption, paint, palette, sample
 from medsynth_core.engines.synthesize.stable_diffusion_folder import Backbone, Surroundings
 from medsynth_core.engines.synthesize.stable_diffusion_objective import LatentBatch, mask_branch_loss, siamese_loss
 from medsynth_core.errors import ParameterError
 from medsynth_core.protocol import ModelCard
 from medsynth_core.training.curves import mosaic
+from medsynth_core.vocabulary import one_hot_channels
 
 PAPER = Preset("paper", batch=48, steps=3_000, learning_rate=1e-5, stages=((1.0, 384),))
 """The published setting (Siamese-Diffusion, section 4.1): 384², 3000 steps of 48, decoder unlocked."""
@@ -127,7 +128,7 @@ class StableDiffusionRecipe:
         """Return images (B, 3, y, x) in [−1, 1] and painted masks (B, 3, y, x) in [0, 1]."""
         side = self.preset.stages[-1][1]
         augmentation = self.preset.augmentation if augment else None
-        pairs = source.arrays.batch(rows, side, label_count(self.blank_card), augmentation, generator)
+        pairs = source.arrays.batch(rows, side, one_hot_channels(self.blank_card.labels), augmentation, generator)
         hint = paint(pairs.masks, palette(self.blank_card.labels))
         return pairs.images.expand(-1, 3, -1, -1).to(self.device), hint.to(self.device)
 

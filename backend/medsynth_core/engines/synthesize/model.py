@@ -69,13 +69,15 @@ class CompactModel:
         windows = windows_over((masks.shape[-2], masks.shape[-1]), self.card.size)
         hints = [window.cut(masks) for window in windows]
         controls = [self.hint_encoder(mask_hint(hint, self.card.channels)) for hint in hints]
-        nothing = no_control(self.hint_encoder, hints[0], self.card.channels)
-        indices = self.option_indices(options, 1)
+        flow_map, indices = self.denoiser.config.flow_map, self.option_indices(options, 1)
+        alone = flow_map or guidance == 1
+        nothing = None if alone else no_control(self.hint_encoder, hints[0], self.card.channels)
 
         def predict_window(part: Tensor, t: Tensor, r: Tensor, control: Control) -> Tensor:
-            if self.denoiser.config.flow_map:
-                return self.denoiser(part, t, control, indices, r, torch.full_like(t, guidance))
-            return guided(self.denoiser, part, t, control, nothing, indices, guidance)
+            scale = torch.full_like(t, guidance)
+            if flow_map:
+                return self.denoiser(part, t, control, indices, r, scale)
+            return guided(self.denoiser, part, t, control, nothing, indices, scale)
 
         def predict(x_t: Tensor, t: Tensor, r: Tensor) -> Tensor:
             return blended(windows, lambda i, window: predict_window(window.cut(x_t), t, r, controls[i]), x_t)
@@ -111,16 +113,16 @@ def guided(
     x_t: Tensor,
     t: Tensor,
     control: Control,
-    nothing: Control,
+    nothing: Control | None,
     options: Tensor | None,
-    guidance: float | Tensor,
+    guidance: Tensor,
 ) -> Tensor:
-    """Return X under classifier-free guidance (arXiv 2207.12598, eq. 6); one evaluation when the scale is 1."""
+    """Return X under classifier-free guidance of scale (B,) (arXiv 2207.12598, eq. 6); one evaluation if `nothing` is None."""
     predicted = denoiser(x_t, t, control, options)
-    if not isinstance(guidance, Tensor) and guidance == 1:
+    if nothing is None:
         return predicted
     free = denoiser(x_t, t, nothing, None)
-    return free + (as_images(guidance) if isinstance(guidance, Tensor) else guidance) * (predicted - free)
+    return free + as_images(guidance) * (predicted - free)
 
 
 def save_parts(hint_encoder: ModelMixin, denoiser: ModelMixin, folder: Path) -> None:

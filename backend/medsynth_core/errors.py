@@ -19,6 +19,7 @@
     │   └── StorageFullError          storage_full
     └── JobError                 job_failed
         ├── JobCancelledError    job_cancelled
+        ├── RefusedError         refused             the result was not fit to be given
         ├── WorkerDiedError      worker_died
         └── OutOfMemoryError     out_of_memory
 
@@ -145,6 +146,12 @@ class JobCancelledError(JobError):
     """The job was cancelled; slices made before are kept."""
 
     code = "job_cancelled"
+
+
+class RefusedError(JobError):
+    """An engine made a result that is not fit to be given; the input stands as it was."""
+
+    code = "refused"
 
 
 class WorkerDiedError(JobError):

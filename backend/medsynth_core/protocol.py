@@ -88,7 +88,10 @@ class InputInfo:
 
 @dataclass(frozen=True)
 class EngineInfo:
-    """One engine as the capability document lists it. `problem` says why it cannot run here, empty if it can."""
+    """One engine as the capability document lists it. `problem` says why it cannot run here, empty if it can.
+
+    `synthetic` is False where the outputs are derived from what was handed in, such as a refined mask: no image of nobody.
+    """
 
     name: str
     summary: str
@@ -96,6 +99,7 @@ class EngineInfo:
     inputs: tuple[InputInfo, ...] = ()
     params: tuple[ParamInfo, ...] = ()
     problem: str = ""
+    synthetic: bool = True
 
 
 @dataclass(frozen=True)
@@ -112,7 +116,9 @@ class ModelCard:
     """What a model is, what it was trained on, and what may be done with it; `card.json` of a model folder.
 
     `size` is the model's grid (y, x) in pixels. `fit` says how another size is met: "resize" or "tile".
-    `figures` holds measured numbers by name. `sha256` names each weight file's checksum.
+    `labels` is empty for a model that takes any label. `role` is empty for an engine's main model; a model that only serves
+    another one names its part, such as "coarse". `figures` holds measured numbers by name. `sha256` names each weight file's
+    checksum.
     """
 
     id: str
@@ -124,6 +130,7 @@ class ModelCard:
     license: str
     data: str
     format_version: int = 1
+    role: str = ""
     fit: str = "resize"
     options: tuple[ParamInfo, ...] = ()
     commercial_use: bool = True

@@ -89,6 +89,7 @@ class Task:
 class Engine:
     """One method: what it takes, how its model loads and how it runs. `load` is None for an engine without models.
 
+    `synthetic` is False where the outputs are derived from what was handed in, such as a refined mask.
     `only_with` names an environment variable that must be 1 for the engine to be listed: the tests' engine is not for users.
     """
 
@@ -100,6 +101,7 @@ class Engine:
     paper: str = ""
     load: Callable[[Path, str], Any] | None = None
     recipe: Callable[..., Any] | None = None
+    synthetic: bool = True
     only_with: str = ""
 
     @property
@@ -109,7 +111,9 @@ class Engine:
 
     def describe(self) -> EngineInfo:
         """Return the entry of the capability document."""
-        return EngineInfo(self.name, self.summary, self.paper, self.inputs, param_infos(self.params))
+        return EngineInfo(
+            self.name, self.summary, self.paper, self.inputs, param_infos(self.params), synthetic=self.synthetic
+        )
 
     def read_params(self, values: Mapping[str, Scalar], card: ModelCard | None = None) -> tuple[Any, dict[str, Scalar]]:
         """Return (params, model options) checked and completed with defaults. Raises ParameterError naming the field."""

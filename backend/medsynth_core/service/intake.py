@@ -33,7 +33,7 @@ def check_request(request: JobRequest, able: Ready, array_size: Callable[[str], 
         "params": params,
         "inputs": dict(request.inputs),
         "code_version": __version__,
-        "synthetic": True,
+        "synthetic": engine.synthetic,
     }
     return recipe, sum(array_size(sha256) for sha256 in request.inputs.values())
 

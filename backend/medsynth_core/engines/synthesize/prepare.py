@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import colorsys
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,18 +14,17 @@ from medsynth_core.engines.synthesize.base import is_stable_diffusion, resolve_b
 from medsynth_core.engines.synthesize.dataset import PairArrays
 from medsynth_core.engines.synthesize.presets import COMPACT, Preset, get_preset
 from medsynth_core.engines.synthesize.recipe import SynthesizeRecipe
-from medsynth_core.engines.synthesize.starters import BACKGROUND, RESEARCH_NOTE, get_starter
+from medsynth_core.engines.synthesize.starters import RESEARCH_NOTE, get_starter
 from medsynth_core.errors import ParameterError
 from medsynth_core.models.card import read_card
 from medsynth_core.protocol import LabelInfo, ModelCard, ParamInfo, ParamKind
-from medsynth_core.training.duplicates import group_near_duplicates
+from medsynth_core.training.labels import vocabulary_of
 from medsynth_core.training.order import TrainingOrder
-from medsynth_core.training.pairs import Columns, Pair, read_pairs, split, without_duplicates
+from medsynth_core.training.pairs import Columns, Pair
+from medsynth_core.training.sides import read_sides
 
 if TYPE_CHECKING:
     from medsynth_core.engines.synthesize.stable_diffusion_recipe import StableDiffusionRecipe
-
-COLORS = ("#4dd0e1", "#ffb74d", "#ba68c8", "#aed581", "#f06292", "#7986cb", "#fff176", "#a1887f")
 
 
 @dataclass(frozen=True)
@@ -95,20 +93,16 @@ def _on_stable_diffusion(data: Path, order: TrainingOrder, base: Path) -> Stable
 def _read(data: Path, order: TrainingOrder, preset: Preset) -> _Material:
     starter = get_starter(order.starter) if order.starter else None
     columns = order.columns or (starter.columns(data) if starter else Columns())
-    pairs = without_duplicates(read_pairs(data, columns))
-    grouped = pairs if columns.group else group_near_duplicates(pairs)
-    training, validation = split(grouped)
-    if not training:
-        training, validation = grouped, ()
-    values = dataset.values_of_options(pairs)
+    sides = read_sides(data, columns)
+    values = dataset.values_of_options(sides.pairs)
     side = preset.stages[-1][1]
     card = replace(
-        starter.card if starter else _own_card(data, order, pairs, preset),
+        starter.card if starter else _own_card(data, order, sides.pairs, preset),
         size=(side, side),
         options=tuple(_option(name, there) for name, there in values.items()),
-        trained_on=f"{len(training)} pairs, {len(validation)} held out",
+        trained_on=sides.counted,
     )
-    return _Material(training, validation, values, card)
+    return _Material(sides.training, sides.validation, values, card)
 
 
 def _arrays(material: _Material) -> tuple[PairArrays, PairArrays]:
@@ -151,23 +145,11 @@ def _own_card(data: Path, order: TrainingOrder, pairs: tuple[Pair, ...], preset:
 
 
 def _labels(order: TrainingOrder, pairs: tuple[Pair, ...], side: int) -> tuple[LabelInfo, ...]:
-    names = order.label_names
-    if names is None:
-        _, masks = dataset.load_arrays(pairs, (side, side), 1)
-        values = [int(v) for v in np.unique(masks) if v]
-        names = {1: "lesion"} if values == [1] else {v: f"label {v}" for v in values}
-    if not names or 0 in names or max(names) > 31:
-        raise ParameterError(f"labels are {sorted(names)}: foreground values must lie between 1 and 31; renumber the masks")
-    return (BACKGROUND, *(LabelInfo(v, name, _color(i)) for i, (v, name) in enumerate(sorted(names.items()))))
+    if order.label_names is not None:
+        return vocabulary_of(order.label_names, set())
+    _, masks = dataset.load_arrays(pairs, (side, side), 1)
+    return vocabulary_of(None, set(np.unique(masks).tolist()))
 
 
 def _option(name: str, values: tuple[str, ...]) -> ParamInfo:
     return ParamInfo(name, name.replace("_", " ").capitalize(), ParamKind.CHOICE, values[0], choices=values)
-
-
-def _color(index: int) -> str:
-    """Return a color for each foreground label, no two alike: a painted mask must tell them apart."""
-    if index < len(COLORS):
-        return COLORS[index]
-    rgb = colorsys.hsv_to_rgb(index * 0.618 % 1, 0.9, 0.8)  # the golden ratio spreads the hues
-    return "#" + bytes(round(255 * part) for part in rgb).hex()

@@ -12,24 +12,25 @@ from medsynth_core.engines.synthesize.presets import COMPACT, Preset
 from medsynth_core.errors import ParameterError
 from medsynth_core.protocol import LabelInfo, ModelCard
 from medsynth_core.training.augment import Augmentation
+from medsynth_core.training.labels import BACKGROUND
 from medsynth_core.training.pairs import Columns
+from medsynth_core.training.sources import BRISC, POLYPGEN, Source
 
-BACKGROUND = LabelInfo(0, "background", "#000000")
 RESEARCH_NOTE = "Synthetic images: for research and training of algorithms, never for diagnosis."
 
 
 @dataclass(frozen=True)
 class Starter:
-    """A preset, the columns of the data's metadata.csv, and the card without figures."""
+    """A preset, the data set, the columns of its metadata.csv that the model is told, and the card without figures."""
 
     preset: Preset
     card: ModelCard
-    group: str
+    source: Source
     options: dict[str, str]
 
     def columns(self, data: Path) -> Columns:
         """Return the columns, read from the metadata.csv beside the training folder."""
-        return Columns(data.resolve().parent / "metadata.csv", self.group, self.options)
+        return self.source.columns(data, self.options)
 
 
 STARTERS = {
@@ -42,13 +43,13 @@ STARTERS = {
             channels=3,
             size=(128, 128),
             labels=(BACKGROUND, LabelInfo(1, "polyp", "#4dd0e1")),
-            license="Apache-2.0 (weights); trained on CC BY 4.0 data",
-            data="PolypGen single frames (Synapse syn26376615), CC BY 4.0",
-            attribution="Ali S, Jha D, Ghatwary N et al., Scientific Data 10:75 (2023), doi:10.1038/s41597-023-01981-y",
-            split="by dup_group of metadata.csv; groups whose sha256 is below 15 % are held out",
+            license=POLYPGEN.license,
+            data=POLYPGEN.data,
+            attribution=POLYPGEN.attribution,
+            split=POLYPGEN.split,
             notes=RESEARCH_NOTE,
         ),
-        group="dup_group",
+        source=POLYPGEN,
         options={},
     ),
     "brain-slice": Starter(
@@ -65,13 +66,13 @@ STARTERS = {
             channels=1,
             size=(128, 128),
             labels=(BACKGROUND, LabelInfo(1, "tumor", "#ffb74d")),
-            license="Apache-2.0 (weights); trained on CC BY 4.0 data",
-            data="BRISC 2025 contrast-enhanced T1 slices, subset of the official training split, CC BY 4.0",
-            attribution="Fateh A, Rezvani Y, Moayedi S et al., BRISC, arXiv:2506.14318 (2025)",
-            split="exact duplicates removed, look-alikes (thumbnail correlation > 0.97) kept together; by sha256, 15 % held out",
+            license=BRISC.license,
+            data=BRISC.data,
+            attribution=BRISC.attribution,
+            split=BRISC.split,
             notes=RESEARCH_NOTE,
         ),
-        group="",
+        source=BRISC,
         options={"tumor": "tumour", "plane": "plane"},
     ),
 }

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medsynth_core.errors import InputError, ShapeError
-from medsynth_core.evaluation.metrics import boundary_iou, dice, kid, label_dice, split_half_kid
+from medsynth_core.evaluation.metrics import boundary_iou, dice, kid, label_dice, split_half_kid, standard_width_px
 
 
 def square(top: int, left: int, side: int, grid: int = 32) -> np.ndarray:
@@ -122,3 +122,7 @@ def test_kid_refuses_features_that_do_not_fit() -> None:
 def test_the_floor_is_far_below_a_shifted_set() -> None:
     real = normal(200)
     assert abs(split_half_kid(real).mean) < 0.1 * kid(real, normal(200, mean=1.0, seed=8)).mean
+
+
+def test_the_published_width_is_two_percent_of_the_diagonal() -> None:
+    assert [standard_width_px(size) for size in ((256, 256), (512, 512), (1024, 2048), (5, 5))] == [7, 14, 46, 1]

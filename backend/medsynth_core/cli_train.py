@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from medsynth_core.cli_progress import how_far
 from medsynth_core.errors import ParameterError
 
 if TYPE_CHECKING:
@@ -119,11 +120,4 @@ def _device(wanted: str) -> str:
 
 def _line(progress: TrainingProgress) -> str:
     terms = "  ".join(f"{name} {value:.4f}" for name, value in progress.losses.items())
-    left = "" if progress.seconds_left is None else f"  {_clock(progress.seconds_left)} left"
-    return f"step {progress.step}/{progress.steps}  {terms}{left}"
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}"
+    return f"step {how_far(progress.step, progress.steps, progress.seconds_left)}  {terms}"

@@ -1,0 +1,46 @@
+"""What commands that run jobs have in common: the model's card, a job followed to its end, a job never left behind."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from medsynth_core.cli_progress import ProgressLine, how_far
+from medsynth_core.client import Job
+from medsynth_core.errors import MedSynthError, ModelError, ModelNotFoundError
+from medsynth_core.protocol import Capabilities, EventKind, ModelCard
+
+
+def find_card(able: Capabilities, engine: str, model: str, role: str = "") -> ModelCard:
+    """Return the card of an engine's model that plays a role. Raises ModelNotFoundError listing them, ModelError."""
+    there = [info for info in able.models if info.engine in (engine, "") and (info.card is None or info.card.role == role)]
+    for info in there:
+        if info.id == model:
+            if info.card is None:
+                raise ModelError(info.problem)
+            return info.card
+    names = ", ".join(info.id for info in there) or "none"
+    field = role or "model"
+    raise ModelNotFoundError(f"{field} is {model!r}: it must be one of {names}; add one with msynth models add FOLDER")
+
+
+def follow(job: Job) -> None:
+    """Show a job's progress until it has ended."""
+    line = ProgressLine()
+    try:
+        for event in job:
+            if event.kind is EventKind.PROGRESS:
+                line.show(how_far(event.done, event.total, event.seconds_left))
+    finally:
+        line.clear()
+
+
+@contextlib.contextmanager
+def cancelled_unless_saved(jobs: list[Job]) -> Iterator[None]:
+    """Cancel, at the end, the jobs that are still on the list."""
+    try:
+        yield
+    finally:
+        for job in jobs:
+            with contextlib.suppress(MedSynthError):  # the first trouble is the one to tell
+                job.cancel()

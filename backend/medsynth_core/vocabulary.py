@@ -27,7 +27,7 @@ def understand(mask: npt.NDArray[np.generic], labels: tuple[LabelInfo, ...]) -> 
     Where the vocabulary has one foreground label, a mask of two values (0 and one other: 255, True, 1) means background and
     that label. Raises InputError for NaN, fractions or an empty mask, LabelError for a value the model does not know.
     """
-    whole = _whole_numbers(mask)
+    whole = whole_numbers(mask)
     known = {label.value for label in labels}
     values = {int(v) for v in np.unique(whole)}
     named = foreground(labels)
@@ -43,7 +43,8 @@ def understand(mask: npt.NDArray[np.generic], labels: tuple[LabelInfo, ...]) -> 
     return whole.astype(np.uint8)
 
 
-def _whole_numbers(mask: npt.NDArray[np.generic]) -> npt.NDArray[np.int64]:
+def whole_numbers(mask: npt.NDArray[np.generic]) -> npt.NDArray[np.int64]:
+    """Return a mask of any type as whole numbers. Raises InputError for NaN, fractions or values that are no numbers."""
     if mask.dtype.kind == "f":
         if not np.isfinite(mask).all():
             raise InputError("mask holds NaN or infinite values: a mask is whole label numbers")

@@ -52,6 +52,10 @@ class CoarseArrays:
     def __len__(self) -> int:
         return len(self.images)
 
+    def part(self, start: int, stop: int | None) -> CoarseArrays:
+        """Return the pairs from `start` up to `stop`, None for the end."""
+        return CoarseArrays(self.images[start:stop], self.shares[start:stop])
+
     def batch(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return images and truth of the rows, both float32."""
         chosen = rows.numpy()
@@ -134,7 +138,8 @@ def prepare_coarse(data: Path, order: TrainingOrder) -> CoarseRecipe:
     sides = read_sides(data, columns)
     card = starter.card if starter else _own_card(data, order, sides)
     card = replace(card, size=(preset.pixels, preset.pixels), trained_on=sides.counted)
-    return CoarseRecipe(preset, load(sides.training, card), load(sides.validation, card), card, order.seed, order.device)
+    arrays, learned = load(sides.pairs, card), len(sides.training)  # read together: all offenders are named at once
+    return CoarseRecipe(preset, arrays.part(0, learned), arrays.part(learned, None), card, order.seed, order.device)
 
 
 def load(pairs: tuple[Pair, ...], card: ModelCard) -> CoarseArrays:

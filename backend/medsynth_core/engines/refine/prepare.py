@@ -1,0 +1,85 @@
+"""From a training folder to a recipe: read, check, split, fill in the card."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from medsynth_core.engines.refine.items import Item
+from medsynth_core.engines.refine.presets import DISCRETE, Preset, get_preset
+from medsynth_core.engines.refine.recipe import RefineRecipe
+from medsynth_core.engines.refine.sources import SIDES, SOURCES, items_of, read_source
+from medsynth_core.engines.refine.starters import CARD, PRESET, REFINER
+from medsynth_core.errors import ParameterError
+from medsynth_core.models.card import read_card
+from medsynth_core.protocol import ModelCard
+from medsynth_core.training.duplicates import group_near_duplicates
+from medsynth_core.training.order import TrainingOrder
+from medsynth_core.training.pairs import Columns, read_pairs, split, without_duplicates
+from medsynth_core.training.recipe import Recipe
+
+
+def prepare(data: Path, order: TrainingOrder) -> Recipe:
+    """Return the recipe for a training folder. Raises TrainingDataError with the list of offenders before anything starts."""
+    from medsynth_core.engines.refine.coarse_presets import COARSE_PRESETS, COARSE_STARTERS
+
+    if order.preset in COARSE_PRESETS or order.starter in COARSE_STARTERS:
+        from medsynth_core.engines.refine.coarse_recipe import prepare_coarse
+
+        return prepare_coarse(data, order)
+    return _shipped(data, order) if order.starter else _own(data, order)
+
+
+def _shipped(data: Path, order: TrainingOrder) -> RefineRecipe:
+    if order.starter != REFINER:
+        raise ParameterError(f"starter is {order.starter!r}: of refine there are {REFINER} and the coarse networks")
+    preset = _adjusted(get_preset(order.preset) if order.preset else PRESET, order)
+    taught = [source for source in SOURCES if source.share > 0]
+    training = tuple(tuple(read_source(source, data, SIDES[0])) for source in taught)
+    tuning = tuple(item for source in taught for item in read_source(source, data, SIDES[1]))
+    count = sum(map(len, training))
+    card = replace(CARD, size=(preset.pixels, preset.pixels), trained_on=f"{count} images of {len(taught)} data sets")
+    shares = tuple(source.share for source in taught)
+    return RefineRecipe(preset, training, shares, tuning, card, order.seed, order.base, order.device)
+
+
+def _own(data: Path, order: TrainingOrder) -> RefineRecipe:
+    columns = order.columns or Columns()
+    pairs = without_duplicates(read_pairs(data, columns))
+    grouped = pairs if columns.group else group_near_duplicates(pairs)
+    training, validation = split(grouped)
+    if not training:
+        training, validation = grouped, ()
+    sides = [tuple(items_of(side, data.resolve().name)) for side in (training, validation)]
+    preset = _adjusted(get_preset(order.preset or DISCRETE.name), order)
+    card = _own_card(data, order, sides, preset)
+    if order.base is not None:
+        card, preset = _going_on(card, preset, read_card(order.base))
+    return RefineRecipe(preset, (sides[0],), (1.0,), sides[1], card, order.seed, order.base, order.device)
+
+
+def _own_card(data: Path, order: TrainingOrder, sides: list[tuple[Item, ...]], preset: Preset) -> ModelCard:
+    return ModelCard(
+        id=order.model_id,
+        title=order.model_id,
+        engine="refine",
+        channels=3,
+        size=(preset.pixels, preset.pixels),
+        labels=(),
+        license=order.license,
+        data=f"{sum(map(len, sides))} pairs of the user's folder {data.resolve().name}",
+        trained_on=f"{len(sides[0])} pairs, {len(sides[1])} held out",
+        split=f"{'by group column' if order.columns and order.columns.group else 'look-alikes kept together'}; 15 % held out",
+        notes=CARD.notes,
+    )
+
+
+def _going_on(card: ModelCard, preset: Preset, base: ModelCard) -> tuple[ModelCard, Preset]:
+    """Return card and preset of a training that goes on from `base`, on its grid and under its terms too."""
+    notes = f"{card.notes} Weights derived from {base.id} ({base.license}): its terms apply too."
+    terms = replace(card, size=base.size, steps=base.steps, notes=notes, commercial_use=base.commercial_use)
+    return terms, replace(preset, pixels=base.size[0])
+
+
+def _adjusted(preset: Preset, order: TrainingOrder) -> Preset:
+    return replace(preset, steps=order.steps or preset.steps, batch=order.batch or preset.batch)

@@ -1,0 +1,145 @@
+"""The data sets that the refiner which ships is trained on and tested with, each read in its own way.
+
+training side   groups whose sha256 is 20 or more of 100
+tuning side     15 to 19: for choosing settings
+held-out side   below 15: for figures only; the same rule, and the same groups, as every other model of ours
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from medsynth_core.engines.refine.items import Item, normalized
+from medsynth_core.errors import TrainingDataError
+from medsynth_core.formats import read, read_mask
+from medsynth_core.training.duplicates import group_near_duplicates
+from medsynth_core.training.pairs import HELD_OUT_PERCENT, Columns, Pair, read_pairs, without_duplicates
+
+TUNING_PERCENT = 5
+NUINSSEG_BLOCK = 7
+SIDES = ("training", "tuning", "held out")
+
+
+@dataclass(frozen=True)
+class Source:
+    """One data set: its folder, how it is read, its share of the training (0: never trained on), its license."""
+
+    name: str
+    folder: str
+    read: Callable[[Path, str], Iterator[Item]]
+    share: float
+    license: str
+
+
+def side_of(group: str) -> str:
+    """Return the side of the split a group is on: decided by its name alone, so it never changes."""
+    place = int(hashlib.sha256(group.encode()).hexdigest()[:8], 16) % 100
+    if place < HELD_OUT_PERCENT:
+        return SIDES[2]
+    return SIDES[1] if place < HELD_OUT_PERCENT + TUNING_PERCENT else SIDES[0]
+
+
+def read_source(source: Source, root: Path, side: str) -> list[Item]:
+    """Return the items of one side of a data set. Raises TrainingDataError when its folder is not there."""
+    folder = root / source.folder
+    if not folder.is_dir():
+        raise TrainingDataError(f"{source.folder} is not in {root.name}: the refiner that ships learns from all of its sources")
+    return list(source.read(folder, side))
+
+
+def items_of(pairs: tuple[Pair, ...], source: str, instances: bool = False) -> Iterator[Item]:
+    """Yield the items of image and mask files; masks of 0 and 255 become 0 and 1."""
+    for pair in pairs:
+        pixels, mask = read(pair.image).array, read_mask(pair.mask).array[0, 0]
+        color = len(pixels) == 3
+        image = normalized(pixels)[:, 0]
+        labels = (mask > 0).astype(np.uint16) if set(np.unique(mask)) <= {0, 255} else mask.astype(np.uint16)
+        if labels.any():
+            yield Item(source, pair.stem, pair.group, image if color else np.repeat(image, 3, axis=0), labels, instances, color)
+
+
+def _polyp(folder: Path, side: str) -> Iterator[Item]:
+    pairs = without_duplicates(read_pairs(folder / "train", Columns(folder / "metadata.csv", "dup_group")))
+    return items_of(_on(pairs, side), "polyp")
+
+
+def _brain(folder: Path, side: str) -> Iterator[Item]:
+    pairs = group_near_duplicates(without_duplicates(read_pairs(folder / "train")))
+    return items_of(_on(pairs, side), "brain slice")
+
+
+def _lgg(folder: Path, side: str) -> Iterator[Item]:
+    """Yield the tumor slices of each patient, with the slices below and above."""
+    for patient in sorted((folder / "train").iterdir()):
+        if side_of(patient.name) != side:
+            continue
+        volume = normalized(read(patient / "flair.nii.gz").array)[0]  # (z, y, x)
+        mask = read_mask(patient / "seg.nii.gz").array[0] > 0
+        for z in np.flatnonzero(mask.any(axis=(1, 2))):
+            beside = np.clip([z - 1, z, z + 1], 0, len(volume) - 1)
+            yield Item("LGG FLAIR", f"{patient.name} z {z}", patient.name, volume[beside], mask[z].astype(np.uint16))
+
+
+def _nuinsseg(folder: Path, side: str) -> Iterator[Item]:
+    pairs = _stems(folder / "train")
+    blocks = tuple(_regrouped(pair, f"nuinsseg block {(int(pair.stem) - 1) // NUINSSEG_BLOCK}") for pair in pairs)
+    return items_of(_on(blocks, side), "H&E nuclei", instances=True)
+
+
+def _tnbc(folder: Path, side: str) -> Iterator[Item]:
+    patients = {Path(row["file"]).stem: row["patient"] for row in _rows(folder)}
+    pairs = tuple(_regrouped(pair, f"tnbc patient {patients[pair.stem]}") for pair in _stems(folder / "train"))
+    return items_of(_on(pairs, side), "H&E nuclei", instances=True)
+
+
+def _purple(folder: Path, side: str) -> Iterator[Item]:
+    purple = {Path(row["file"]).stem for row in _rows(folder) if row["modality"] == "purple_tissue"}
+    pairs = tuple(pair for pair in _stems(folder / "train") if pair.stem in purple)
+    return items_of(_on(group_near_duplicates(pairs), side), "purple nuclei", instances=True)
+
+
+def _skin(folder: Path, side: str) -> Iterator[Item]:
+    """Yield all on the held-out side: the refiner never sees skin."""
+    return items_of(_stems(folder / "train"), "skin") if side == SIDES[2] else iter(())
+
+
+def _retina(folder: Path, side: str) -> Iterator[Item]:
+    """Yield all on the held-out side: the refiner never sees vessels."""
+    return items_of(_stems(folder / "train"), "retina") if side == SIDES[2] else iter(())
+
+
+SOURCES = (
+    Source("polyp", "polyp_polypgen", _polyp, 0.3, "CC BY 4.0"),
+    Source("brain slice", "brain_brisc2025", _brain, 0.22, "CC BY 4.0"),
+    Source("LGG FLAIR", "brain_lgg_volumes_NC", _lgg, 0.22, "masks CC BY-NC-SA 4.0"),
+    Source("purple nuclei", "nuclei_dsb2018", _purple, 0.12, "CC0"),
+    Source("H&E nuclei", "nuclei_nuinsseg", _nuinsseg, 0.1, "CC BY 4.0"),
+    Source("H&E nuclei, TNBC", "nuclei_tnbc", _tnbc, 0.04, "CC BY 4.0"),
+    Source("skin", "skin_isic_small", _skin, 0.0, "CC0"),
+    Source("retina", "retina_chasedb1", _retina, 0.0, "CC BY 4.0"),
+)
+
+
+def _on(pairs: tuple[Pair, ...], side: str) -> tuple[Pair, ...]:
+    return tuple(pair for pair in pairs if side_of(pair.group) == side)
+
+
+def _stems(folder: Path) -> tuple[Pair, ...]:
+    masks = {path.stem: path for path in sorted((folder / "masks").iterdir())}
+    images = sorted(path for path in (folder / "images").iterdir() if path.stem in masks)
+    return tuple(Pair(path.stem, path, masks[path.stem], path.stem) for path in images)
+
+
+def _regrouped(pair: Pair, group: str) -> Pair:
+    return Pair(pair.stem, pair.image, pair.mask, group)
+
+
+def _rows(folder: Path) -> list[dict[str, str]]:
+    with (folder / "metadata.csv").open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))

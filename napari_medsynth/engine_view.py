@@ -19,7 +19,7 @@ class EngineView:
 
 
 STARTING = EngineView(Lamp.AMBER, "Starting…", "The engine is being started; this takes some seconds.", False)
-STOPPED = EngineView(Lamp.OFF, "Stopped", "The engine is stopped. It starts again when you click Synthesize.", False)
+STOPPED = EngineView(Lamp.OFF, "Stopped", "The engine is stopped. It starts again with the next run.", False)
 STOPPING = EngineView(Lamp.AMBER, "Stopping…", "The engine is being stopped.", True)
 RESUMES = "The engine's worker ended and is being restarted; running jobs resume by themselves. Your layers are untouched."
 RESTARTING = EngineView(Lamp.RED, "Restarting · resumes by itself", RESUMES, True)
@@ -27,7 +27,7 @@ RESTARTING = EngineView(Lamp.RED, "Restarting · resumes by itself", RESUMES, Tr
 
 def away(reason: str) -> EngineView:
     """Return the pill for a service that should be there and is not."""
-    return EngineView(Lamp.RED, "Not running", f"{reason}. It starts again when you click Synthesize.", False)
+    return EngineView(Lamp.RED, "Not running", f"{reason}. It starts again with the next run.", False)
 
 
 def view_of(status: ServiceStatus) -> EngineView:

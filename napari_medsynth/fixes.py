@@ -11,6 +11,7 @@ BY_CODE = {
     "service_unavailable": "Start engine",
     "out_of_memory": "Free memory",
     "unknown_label": "Map labels",
+    "refused": "Use a gentler strength",
     "worker_died": "Try again",
     "job_failed": "Try again",
     "internal": "Try again",

@@ -31,12 +31,12 @@ class MaskDesk(QObject):
         self._viewer, self._row, self._bar, self._panel = viewer, panel.mask_row, panel.palette_bar, panel
         self._card: ModelCard | None = None
         self.viewer_events, self.mask_events = Connections(), Connections()
-        self._row.mask_changed.connect(self._mask_picked)
+        self._row.box.layer_changed.connect(self._mask_picked)
         self._row.new_wanted.connect(self.new_mask)
         self._bar.label_picked.connect(self._label_picked)
         for event in (viewer.layers.events.inserted, viewer.layers.events.removed, viewer.layers.events.moved):
-            self.viewer_events.add(event, self._row.relist)
-        self.viewer_events.add(viewer.layers.selection.events.active, self._row.follow)
+            self.viewer_events.add(event, self._row.box.relist)
+        self.viewer_events.add(viewer.layers.selection.events.active, self._row.box.follow)
         self.viewer_events.add(viewer.dims.events.point, self._note_change)
         self.viewer_events.add(viewer.dims.events.order, self._note_change)
 
@@ -83,12 +83,12 @@ class MaskDesk(QObject):
             for event in (mask.events.paint, mask.events.set_data, mask.events.data):
                 self.mask_events.add(event, self._note_change)
             self.mask_events.add(mask.events.selected_label, self._show_label)
-            self.mask_events.add(mask.events.name, self._row.relist)
+            self.mask_events.add(mask.events.name, self._row.box.relist)
         self._dress()
         self.changed.emit()
 
     def _dress(self) -> None:
-        if self.mask is not None and self._card is not None:
+        if self.mask is not None and self._card is not None and self._card.labels:  # none: any label will do
             palette.dress(self.mask, self._card.labels)
             self._show_label()
 

@@ -1,8 +1,9 @@
-"""The parts of the panel and where they stand. No behavior: see `synthesize_widget`."""
+"""The parts that every panel has and where they stand. No behavior: see `engine_widget`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import napari
 from qtpy.QtCore import QSize, Qt
@@ -20,29 +21,29 @@ from napari_medsynth.message_panel import MessagePanel
 from napari_medsynth.palette_bar import PaletteBar
 from napari_medsynth.primary_button import PrimaryButton
 from napari_medsynth.progress_row import ProgressRow
-from napari_medsynth.seed_row import SeedRow
-from napari_medsynth.variation_strip import VariationStrip
 
 WIDTH = 320
 
 
 class Panel(QWidget):
-    """All parts in one scrolling column, in the order they are used."""
+    """One scrolling column, in the order it is used: engine, model, mask, parameters, checks, button, progress, message.
 
-    def __init__(self, viewer: napari.Viewer) -> None:
+    A panel of one engine adds its own rows and parts. `verb` and `tooltip` are the button's.
+    """
+
+    def __init__(self, viewer: napari.Viewer, verb: str, tooltip: str) -> None:
         super().__init__()
         look = viewer.theme
         self.pill = EnginePill(look, self)
         self.model = ElidedBox(self)
         self.mask_row = MaskRow(viewer, self)
         self.palette_bar = PaletteBar(self)
-        self.seed_row = SeedRow(look, self)
         self.chips = ChipBar(look, self)
-        self.button = PrimaryButton(look, self)
+        self.button = PrimaryButton(look, verb, tooltip, self)
         self.progress = ProgressRow(self)
         self.message = MessagePanel(look, self)
-        self.variations = VariationStrip(self)
         self.plain, self.advanced = ParamForm(()), ParamForm(())
+        self._themed: list[Any] = [self.pill, self.chips, self.button, self.message]
         self._lay_out()
         self.set_theme(look)
 
@@ -54,9 +55,29 @@ class Panel(QWidget):
         """Return how far the dock may be narrowed before labels are cut."""
         return QSize(WIDTH - 30, 240)
 
+    def add_rows(self, rows: Mapping[str, QWidget], before: QWidget | None = None) -> None:
+        """Add rows to the form, at its end or over the row of `before`."""
+        place = self._form.rowCount() if before is None else self._form.getWidgetPosition(before)[0]
+        for offset, (title, part) in enumerate(rows.items()):
+            self._form.insertRow(place + offset, title, part)
+
+    def show_row(self, part: QWidget, shown: bool) -> None:
+        """Show or hide a row of the form."""
+        self._form.setRowVisible(part, shown)
+
+    def add_below(self, *parts: QWidget, over_checks: bool = False) -> None:
+        """Add parts under everything, or between the form and the checks."""
+        for part in parts:
+            place = self._column.indexOf(self.chips) if over_checks else self._column.count() - 1  # the stretch stays last
+            self._column.insertWidget(place, part)
+
+    def follow_theme(self, *parts: Any) -> None:
+        """Let these parts follow the viewer's theme."""
+        self._themed += parts
+
     def set_theme(self, name: str) -> None:
         """Follow the viewer's theme."""
-        for part in (self.pill, self.seed_row, self.chips, self.button, self.message):
+        for part in self._themed:
             part.set_theme(name)
         self._fold.setCollapsedIcon(theme.icon("folded", name))
         self._fold.setExpandedIcon(theme.icon("unfolded", name))
@@ -67,15 +88,15 @@ class Panel(QWidget):
         _remove_rows(self._advanced_form, self.advanced)
         plain, advanced = split(params)
         self.plain, self.advanced = ParamForm(plain), ParamForm(advanced)
-        seed_place, _ = self._form.getWidgetPosition(self.seed_row)
-        _insert_rows(self._form, seed_place, self.plain)
+        brush_place, _ = self._form.getWidgetPosition(self.palette_bar)
+        _insert_rows(self._form, brush_place + 1, self.plain)
         _insert_rows(self._advanced_form, 0, self.advanced)
         self._fold.setVisible(bool(advanced))
 
     def show_labels(self, labels: tuple[LabelInfo, ...]) -> None:
         """Show the brush for these labels; no row where there are none."""
         self.palette_bar.show_labels(labels)
-        self._form.setRowVisible(self.palette_bar, bool(labels))
+        self.show_row(self.palette_bar, bool(labels))
 
     def param_values(self) -> dict[str, Scalar]:
         """Return the values of all fields, checked. Raises ParameterError."""
@@ -94,7 +115,7 @@ class Panel(QWidget):
             self.model.addItem(model.card.title if model.card and model.card.title else model.id, model)
         self.model.setCurrentIndex(next((i for i, m in enumerate(models) if m.id == keep), 0 if models else -1))
         self.model.blockSignals(False)
-        self._form.setRowVisible(self.model, bool(models))
+        self.show_row(self.model, bool(models))
 
     def picked_model(self) -> ModelInfo | None:
         """Return the picked model, None where there is none to pick."""
@@ -103,18 +124,16 @@ class Panel(QWidget):
 
     def _lay_out(self) -> None:
         inner = QWidget()
-        column = QVBoxLayout(inner)
-        column.setSpacing(8)
+        self._column = QVBoxLayout(inner)
+        self._column.setSpacing(8)
         self._form, self._advanced_form = _form(), _form()
-        rows = {"Model": self.model, "Mask": self.mask_row, "Brush": self.palette_bar, "Seed": self.seed_row}
-        for title, part in (rows | {"Images": self.seed_row.count}).items():
-            self._form.addRow(title, part)
+        self.add_rows({"Model": self.model, "Mask": self.mask_row, "Brush": self.palette_bar})
         self._fold = _fold(self._advanced_form)
-        column.addWidget(self.pill)
-        column.addLayout(self._form)
-        for widget in (self._fold, self.chips, self.button, self.progress, self.message, self.variations):
-            column.addWidget(widget)
-        column.addStretch(1)
+        self._column.addWidget(self.pill)
+        self._column.addLayout(self._form)
+        for widget in (self._fold, self.chips, self.button, self.progress, self.message):
+            self._column.addWidget(widget)
+        self._column.addStretch(1)
         scroll = QScrollArea(self)
         scroll.setWidget(inner)
         scroll.setWidgetResizable(True)

@@ -18,6 +18,7 @@ from napari_medsynth.lamp import Lamp
 LOW_MEMORY = 1 * 2**30
 LARGEST_SIDE = 4096
 """Longest side in pixels that one image may have here; more is a whole-slide image, for which this is the wrong tool."""
+NEED_A_MODEL = ("synthesize", "refine")
 
 
 class Fix(enum.StrEnum):
@@ -66,10 +67,10 @@ def lacking(capabilities: Capabilities | None, engine: str, model: str) -> str:
     info = next((e for e in capabilities.engines if e.name == engine), None)
     if info is None or info.problem:
         return f"The engine {engine} cannot run here: {info.problem if info else 'it is not installed'}."
-    models = [m for m in capabilities.models if m.engine == engine]
+    models = [m for m in capabilities.models if m.engine == engine and not (m.card and m.card.role)]
     if models and not model:
         return f"No model can be used: {models[0].problem}."
-    if engine == "synthesize" and not models:
+    if engine in NEED_A_MODEL and not models:
         return "No model is installed: train one with `msynth train`, or add one with `msynth models add`."
     return ""
 

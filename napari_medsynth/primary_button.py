@@ -1,4 +1,4 @@
-"""The one button: Synthesize → Cancel → Cancelling… → Synthesize. Esc cancels. When it is disabled, its tooltip says why."""
+"""The one button: Synthesize (or Refine) → Cancel → Cancelling… and back. Esc cancels. Disabled, its tooltip says why."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from napari_medsynth import theme
 
 
 class Mode(enum.StrEnum):
-    """What a click does; the value is the button's text."""
+    """What a click does."""
 
-    READY = "Synthesize"
-    RUNNING = "Cancel"
-    CANCELLING = "Cancelling…"
+    READY = "ready"
+    RUNNING = "running"
+    CANCELLING = "cancelling"
 
 
 class PrimaryButton(QPushButton):
@@ -25,8 +25,11 @@ class PrimaryButton(QPushButton):
     run_wanted = Signal()
     cancel_wanted = Signal()
 
-    def __init__(self, theme_name: str, parent: QWidget | None = None) -> None:
+    def __init__(self, theme_name: str, verb: str, tooltip: str, parent: QWidget | None = None) -> None:
+        """`verb` is what the button says when it is ready, `tooltip` what a click then does."""
         super().__init__(parent)
+        self._texts = {Mode.READY: verb, Mode.RUNNING: "Cancel", Mode.CANCELLING: "Cancelling…"}
+        self._tooltips = {Mode.READY: tooltip, Mode.RUNNING: "Stop (Esc)", Mode.CANCELLING: "Stopping…"}
         self._blocked = ""
         self._mode = Mode.READY
         self.setMinimumHeight(34)
@@ -57,11 +60,11 @@ class PrimaryButton(QPushButton):
         self._show()
 
     def _show(self) -> None:
-        self.setText(self._mode.value)
+        self.setText(self._texts[self._mode])
         blocked = self._blocked if self._mode is Mode.READY else ""
         self.setEnabled(not blocked and self._mode is not Mode.CANCELLING)
         self._escape.setEnabled(self._mode is Mode.RUNNING)
-        self.setToolTip(blocked or {Mode.READY: "Make the image", Mode.RUNNING: "Stop (Esc)"}.get(self._mode, "Stopping…"))
+        self.setToolTip(blocked or self._tooltips[self._mode])
 
     def _clicked(self) -> None:
         if self._mode is Mode.READY:

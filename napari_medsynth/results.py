@@ -1,4 +1,4 @@
-"""Where the images of a run go: under their mask, on the plane it came from, without taking the brush out of the user's hand."""
+"""Where the images of a run go: under their mask, on the cut it came from, without taking the brush out of the user's hand."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ import napari
 from napari.layers import Image, Labels
 
 from napari_medsynth import layers
-from napari_medsynth.layers import RESULT_PREFIX, Plane
+from napari_medsynth.layers import RESULT_PREFIX, Cut
 from napari_medsynth.run import Made
 
 
 class Destination:
     """Made at the click; the mask may be gone when the images come."""
 
-    def __init__(self, viewer: napari.Viewer, plane: Plane, mask: Labels, title: str) -> None:
-        self._viewer, self._plane, self._title = viewer, plane, title
+    def __init__(self, viewer: napari.Viewer, cut: Cut, mask: Labels, title: str) -> None:
+        self._viewer, self._cut, self._title = viewer, cut, title
         self._mask = weakref.ref(mask)
 
     def place(self, made: Made) -> Image:
         """Add the image to the viewer and return its layer: under the mask if that is still there, else on top."""
         recipe = {**made.recipe, "job": made.job, "seed": made.seed, "synthetic": True}
-        layer = layers.result_layer(made.volume, self._plane, f"{RESULT_PREFIX} {self._title} · seed {made.seed}", recipe)
+        layer = layers.result_layer(made.volume, self._cut, f"{RESULT_PREFIX} {self._title} · seed {made.seed}", recipe)
         listed, mask = self._viewer.layers, self._mask()
         active = listed.selection.active
         listed.insert(listed.index(mask) if mask in listed else len(listed), layer)

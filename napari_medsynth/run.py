@@ -1,4 +1,4 @@
-"""One click on Synthesize: one job a seed, followed on a daemon thread. No Qt.
+"""One run of an engine: one job a seed, followed on a daemon thread. No Qt.
 
 A run tells its listener through `tell`, which brings the call to the viewer's thread; the listener may be gone by then.
 """
@@ -8,13 +8,13 @@ from __future__ import annotations
 import enum
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from medsynth_core.client import Client, Job
 from medsynth_core.errors import JobCancelledError, MedSynthError
-from medsynth_core.protocol import Event, EventKind, JobInfo, JobState, Scalar
+from medsynth_core.protocol import Event, EventKind, JobState, Scalar
 from medsynth_core.volume import Volume
 
 log = logging.getLogger(__name__)
@@ -22,11 +22,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False)
 class RunRequest:
-    """What to make: one image of the mask for each seed."""
+    """What to make: the outputs of `engine` from the same inputs, once for each seed."""
 
     engine: str
     model: str
-    mask: Volume
+    inputs: Mapping[str, Volume]
     seeds: tuple[int, ...]
     params: dict[str, Scalar]
 
@@ -42,13 +42,18 @@ class RunProgress:
 
 @dataclass(frozen=True, eq=False)
 class Made:
-    """One finished image; `seconds` is what the engine took for it."""
+    """What one finished job gave, by output; `seconds` is what the engine took for it."""
 
     seed: int
-    volume: Volume
+    outputs: Mapping[str, Volume]
     recipe: dict[str, Any]
     job: str
     seconds: float
+
+    @property
+    def volume(self) -> Volume:
+        """The output that the engine announced first."""
+        return next(iter(self.outputs.values()))
 
 
 class Ending(enum.StrEnum):
@@ -65,8 +70,8 @@ class RunListener(Protocol):
     def run_progressed(self, run: Run, progress: RunProgress) -> None:
         """The run got further."""
 
-    def image_made(self, run: Run, made: Made) -> None:
-        """One of the run's images is there."""
+    def run_made(self, run: Run, made: Made) -> None:
+        """One of the run's jobs is done."""
 
     def run_ended(self, run: Run, ending: Ending, problem: MedSynthError | None) -> None:
         """Nothing more will come of this run."""
@@ -123,16 +128,17 @@ class Run:
 
     def _submit(self, client: Client, seed: int) -> Job:
         request = self.request
-        given: dict[str, Any] = {"mask": request.mask, **request.params}
+        given: dict[str, Any] = {**request.inputs, **request.params}
         return client.submit(request.engine, model=request.model, seed=seed, **given)
 
     def _follow(self, index: int, seed: int, job: Job) -> None:
         self._running_since = 0.0
         for event in job:
             self._heed(index, event)
-        info = job.info()
-        made = Made(seed, job.result(_image_output(info)), job.info().recipe, job.id, self._last_seconds or 0.0)
-        self._tell(lambda to: to.image_made(self, made))
+        names = [output.name for output in job.info().outputs] or [""]  # "": the job says itself that it has none
+        outputs = {name: job.result(name) for name in names}
+        made = Made(seed, outputs, job.info().recipe, job.id, self._last_seconds or 0.0)
+        self._tell(lambda to: to.run_made(self, made))
 
     def _heed(self, index: int, event: Event) -> None:
         if event.kind is EventKind.STATE and event.state is JobState.RUNNING:
@@ -161,7 +167,3 @@ class Run:
 
     def _end(self, ending: Ending, problem: MedSynthError | None = None) -> None:
         self._tell(lambda to: to.run_ended(self, ending, problem))
-
-
-def _image_output(info: JobInfo) -> str:
-    return next((output.name for output in info.outputs if output.kind == "image"), "")

@@ -89,7 +89,7 @@ class Session:
             threading.Thread(target=client.close, name="medsynth-close", daemon=True).start()
 
     def run(self, request: RunRequest) -> Run:
-        """Start making images and return the run at once."""
+        """Start a run and return it at once."""
         self._want(True)
         run = Run(self._connected, request, self._tell, lambda: self._show(engine_view.RESTARTING))
         run.start()

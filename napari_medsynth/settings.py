@@ -1,4 +1,4 @@
-"""What the panel remembers between sessions: a small JSON file in the state folder, shared by all viewers of the user."""
+"""What a panel remembers between sessions: a small JSON file an engine in the state folder, shared by the user's viewers."""
 
 from __future__ import annotations
 
@@ -12,17 +12,21 @@ from medsynth_core import places
 from medsynth_core.errors import InputError
 from medsynth_core.protocol import Scalar, from_json, to_json
 
-FILE = "napari.json"
+FILE = "napari-{engine}.json"
 
 
 @dataclass(frozen=True)
 class Settings:
-    """`params` holds the last values by model; `seconds` the last measured time of one image by timing key."""
+    """`params` holds the last values by model; `seconds` the last measured time of one job by timing key.
+
+    `seed`, `seed_locked` and `variations` are of Synthesize, `whole_stack` is of Refine.
+    """
 
     model: str = ""
     seed: int = 0
     seed_locked: bool = False
     variations: int = 1
+    whole_stack: bool = False
     params: dict[str, dict[str, Scalar]] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -35,27 +39,27 @@ class Settings:
         return replace(self, seconds=self.seconds | {key: round(seconds, 3)})
 
 
-def timing_key(model: str, values: dict[str, Scalar], device: str) -> str:
-    """Return under which name the time of one image is remembered: what makes it slower or faster."""
-    return f"{model}/{values.get('steps', '')}/{device}"
+def timing_key(model: str, values: dict[str, Scalar], device: str, size: str = "") -> str:
+    """Return under which name the time of one job is remembered: what makes it slower or faster."""
+    return "/".join(part for part in (model, f"{values.get('steps', '')}", f"{values.get('samples', '')}", size, device) if part)
 
 
-def load() -> Settings:
-    """Return the remembered settings; a damaged file, or one of another version, gives fresh ones."""
+def load(engine: str) -> Settings:
+    """Return what the panel of an engine remembers; a damaged file, or one of another version, gives fresh ones."""
     try:
-        return from_json(Settings, json.loads(_path().read_text("utf-8")))
+        return from_json(Settings, json.loads(_path(engine).read_text("utf-8")))
     except (OSError, ValueError, InputError):
         return Settings()
 
 
-def save(settings: Settings) -> None:
-    """Write the settings whole or not at all. Raises OSError when the disk refuses."""
-    path = _path()
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f"{FILE}.", suffix=".partial")
+def save(engine: str, settings: Settings) -> None:
+    """Write the settings of an engine's panel whole or not at all. Raises OSError when the disk refuses."""
+    path = _path(engine)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.", suffix=".partial")
     with os.fdopen(handle, "w", encoding="utf-8") as stream:
         json.dump(to_json(settings), stream, indent=1)
     os.replace(name, path)
 
 
-def _path() -> Path:
-    return places.state_folder() / FILE
+def _path(engine: str) -> Path:
+    return places.state_folder() / FILE.format(engine=engine)

@@ -22,6 +22,7 @@ import napari.qt  # noqa: E402
 from qtpy.QtWidgets import QApplication, QWidget  # noqa: E402  after the environment is set
 
 from napari_medsynth import strokes  # noqa: E402
+from napari_medsynth.primary_button import Mode  # noqa: E402
 from napari_medsynth.synthesize_widget import SynthesizeWidget  # noqa: E402
 from tests.scripted import Script, ScriptedClient  # noqa: E402
 
@@ -52,7 +53,7 @@ class Desk:
 
     def wait_idle(self, seconds: float = 30) -> None:
         """Wait until the run has ended."""
-        self.wait("the end of the run", lambda: self.panel.button.mode.value == "Synthesize", seconds)
+        self.wait("the end of the run", lambda: self.panel.button.mode is Mode.READY, seconds)
 
     def results(self) -> list[Any]:
         """Return the synthetic layers, lowest first."""

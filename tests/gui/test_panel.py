@@ -289,7 +289,7 @@ def test_only_a_run_with_the_model_in_memory_tells_the_next_ones_time(open_desk:
 
 
 def test_a_full_disk_does_not_lose_the_image(open_desk: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(_: object) -> None:
+    def refuse(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(settings, "save", refuse)

@@ -23,16 +23,17 @@ LABELS = (LabelInfo(0, "background", "#000000"), LabelInfo(3, "tumor", "#ff0000"
 
 
 def test_settings_come_back_as_they_were(home: Path) -> None:
-    kept = Settings("polyp", 9, True, 4).with_params("polyp", {"steps": 2}).with_seconds("k", 0.51239)
-    settings.save(kept)
-    assert settings.load() == kept
-    assert [path.name for path in home.iterdir()] == ["napari.json"]
+    kept = Settings("polyp", 9, True, 4, True).with_params("polyp", {"steps": 2}).with_seconds("k", 0.51239)
+    settings.save("synthesize", kept)
+    assert settings.load("synthesize") == kept
+    assert settings.load("refine") == Settings()
+    assert [path.name for path in home.iterdir()] == ["napari-synthesize.json"]
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"model": 7}', b'{"unknown": 1}', b"\xff\xfe"])
 def test_damaged_settings_give_fresh_ones(home: Path, content: bytes) -> None:
-    (home / "napari.json").write_bytes(content)
-    assert settings.load() == Settings()
+    (home / "napari-refine.json").write_bytes(content)
+    assert settings.load("refine") == Settings()
 
 
 def test_the_time_is_remembered_by_model_steps_and_device() -> None:

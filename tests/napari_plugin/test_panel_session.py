@@ -51,7 +51,7 @@ class Ear:
     def run_progressed(self, run: Run, progress: RunProgress) -> None:
         self.progress.append(progress)
 
-    def image_made(self, run: Run, made: Made) -> None:
+    def run_made(self, run: Run, made: Made) -> None:
         self.made.append(made)
 
     def run_ended(self, run: Run, ending: Ending, problem: MedSynthError | None) -> None:
@@ -85,7 +85,7 @@ def session(ear: Ear, script: Script) -> Iterator[Session]:
 
 
 def request(*seeds: int) -> RunRequest:
-    return RunRequest("synthesize", "brain-slice", MASK, seeds or (7,), {"steps": 4})
+    return RunRequest("synthesize", "brain-slice", {"mask": MASK}, seeds or (7,), {"steps": 4})
 
 
 def test_opening_tells_the_engine_and_what_there_is(session: Session, ear: Ear) -> None:

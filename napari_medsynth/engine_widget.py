@@ -1,0 +1,266 @@
+"""What every dock widget of ours does: it shows what the session tells and sends the user's intentions there.
+
+The widget of one engine says what is sent, what becomes of the results, what is checked before, and which fixes it knows.
+Arrays are the business of `layers`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import napari
+from qtpy.QtCore import QEvent, QTimer
+from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
+
+from medsynth_core.client import Client
+from medsynth_core.errors import MedSynthError
+from medsynth_core.protocol import Capabilities, DeviceInfo, ModelCard, ParamInfo
+from napari_medsynth import diagnostics, engine_pill, preflight, settings
+from napari_medsynth.connections import Connections
+from napari_medsynth.courier import Courier
+from napari_medsynth.engine_view import EngineView
+from napari_medsynth.lamp import Lamp
+from napari_medsynth.mask_desk import MaskDesk
+from napari_medsynth.message_panel import Message, failure
+from napari_medsynth.panel import Panel
+from napari_medsynth.preflight import Chip, Fix
+from napari_medsynth.primary_button import Mode
+from napari_medsynth.run import Ending, Made, Run, RunProgress, RunRequest
+from napari_medsynth.session import Session
+from napari_medsynth.settings import Settings
+
+PREFLIGHT_MS = 150
+"""How long the mask must be left alone before it is checked again."""
+
+
+class EngineWidget(QWidget):
+    """The panel of one engine in one viewer; a subclass ends its `__init__` with `begin`. `connect` opens a client."""
+
+    panel: Panel
+    desk: MaskDesk
+
+    def __init__(self, viewer: napari.Viewer, engine: str, panel: Panel, desk: MaskDesk, connect: Callable[[], Client]) -> None:
+        super().__init__()
+        self._viewer, self._engine, self.panel, self.desk = viewer, engine, panel, desk
+        self._capabilities: Capabilities | None = None
+        self._run: Run | None = None
+        self._timed = ""
+        self._shown: tuple[str, tuple[ParamInfo, ...]] | None = None
+        self._preloaded = ("", "")
+        self.remembered = settings.load(engine)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(panel)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Expanding)
+        self._checks = QTimer(self)
+        self._checks.setSingleShot(True)
+        self._checks.timeout.connect(self.check_now)
+        self._courier = Courier()
+        self.session = Session(self, self._courier.post, connect)
+        self.viewer_events = Connections()
+
+    # what the widget of one engine says
+
+    def start_run(self) -> None:
+        """Start what the button stands for."""
+        raise NotImplementedError
+
+    def place(self, made: Made) -> None:
+        """Bring a result into the viewer."""
+        raise NotImplementedError
+
+    def look(self, device: DeviceInfo | None, seconds: float | None) -> tuple[Chip, ...]:
+        """Return the chips. `seconds` is what a run took the last time, None if never measured. Raises MedSynthError."""
+        raise NotImplementedError
+
+    def keep(self, settings: Settings) -> Settings:
+        """Return the settings with what the panel shows beside the parameters."""
+        raise NotImplementedError
+
+    def shown_params(self, params: tuple[ParamInfo, ...]) -> tuple[ParamInfo, ...]:
+        """Return the parameters that get a field of the form."""
+        return params
+
+    def run_size(self) -> str:
+        """Return what the time of a run depends on beside its parameters, as part of a key."""
+        return ""
+
+    def fixes(self) -> dict[str, Callable[[], None]]:
+        """Return what can be done about an error, by the name of the fix."""
+        return {
+            "Start engine": self.session.start_engine,
+            "Free memory": self.session.free_memory,
+            "Map labels": self.desk.map_labels,
+            "Try again": self.start_run,
+        }
+
+    def ends(self) -> tuple[Callable[[], None], ...]:
+        """Return what ends the session and all connections to the viewer; jobs under way go on and land in the history.
+
+        None is a method of a Qt object: those are not called any more when their object is destroyed.
+        """
+        return self.session.close, self.viewer_events.close, self.desk.viewer_events.close, self.desk.mask_events.close
+
+    # what the session tells
+
+    def engine_changed(self, view: EngineView) -> None:
+        """Show how the engine is."""
+        self.panel.pill.show_view(view)
+
+    def capabilities_changed(self, capabilities: Capabilities) -> None:
+        """Offer the models there are and keep the picked one; those that only serve another model are not offered."""
+        keep = self.model_id or self.remembered.model
+        self._capabilities = capabilities
+        models = (m for m in capabilities.models if m.engine == self._engine and m.card is not None and not m.card.role)
+        self.panel.list_models(tuple(models), keep)
+        self._model_picked()
+
+    def trouble(self, problem: MedSynthError) -> None:
+        """Show an error with its fix."""
+        report = diagnostics.report(self.session.status, problem, f"engine: {self._engine}, model: {self.model_id}")
+        self.panel.message.show_message(failure(problem, self.fixes(), report))
+
+    def run_progressed(self, run: Run, progress: RunProgress) -> None:
+        """Show how far the run is."""
+        if run is self._run:
+            self.panel.progress.show_progress(progress)
+
+    def run_made(self, run: Run, made: Made) -> None:
+        """Take a result of the run."""
+        if run is self._run:
+            self.place(made)
+            if self._timed:
+                self.remembered = self.remembered.with_seconds(self._timed, made.seconds)
+
+    def run_ended(self, run: Run, ending: Ending, problem: MedSynthError | None) -> None:
+        """Be ready for the next run and say what happened."""
+        if run is not self._run:
+            return
+        self._run = None
+        self.panel.button.set_mode(Mode.READY)
+        self.panel.progress.hide()
+        self.check_now()
+        try:
+            settings.save(self._engine, self.remembered)
+        except OSError as refused:
+            self.panel.message.show_message(Message(Lamp.AMBER, f"The settings could not be kept: {refused.strerror}."))
+        if ending is Ending.FAILED and problem is not None:
+            self.trouble(problem)
+        elif ending is Ending.CANCELLED:
+            self.panel.message.show_message(Message(Lamp.AMBER, "Cancelled. What was finished before is kept."))
+
+    # what all have in common
+
+    @property
+    def card(self) -> ModelCard | None:
+        """The card of the picked model, None for an engine without models."""
+        picked = self.panel.picked_model()
+        return picked.card if picked else None
+
+    @property
+    def model_id(self) -> str:
+        """The id of the picked model, empty for an engine without models."""
+        picked = self.panel.picked_model()
+        return picked.id if picked else ""
+
+    @property
+    def running(self) -> bool:
+        """Whether a run that the button started is under way."""
+        return self._run is not None
+
+    def launch(self, request: RunRequest) -> None:
+        """Send a request and let the button and the progress show it."""
+        self.panel.message.clear()
+        self.remembered = self.keep(self.remembered.with_params(self.model_id or self._engine, self.panel.param_values()))
+        self._timed = self._timing_key() if self._warm() else ""
+        self._run = self.session.run(request)
+        self.panel.progress.show_progress(RunProgress(0.0, None, "sent"))
+        self.panel.button.set_mode(Mode.RUNNING)
+
+    def cancel_run(self) -> None:
+        """Ask the run to stop."""
+        if self._run is not None:
+            self.panel.button.set_mode(Mode.CANCELLING)
+            self._run.cancel()
+
+    def check_soon(self) -> None:
+        """Run the pre-flight checks when the mask has been left alone for a moment."""
+        self._checks.start(PREFLIGHT_MS)
+
+    def check_now(self) -> None:
+        """Run the pre-flight checks and let the button follow."""
+        device = self.session.status.device if self.session.status else None
+        try:
+            chips = self.look(device, self.remembered.seconds.get(self._timing_key()))
+        except MedSynthError as problem:
+            chips = (Chip(Lamp.RED, "Not shown", f"{problem}."),)
+        self.panel.chips.show_chips(chips)
+        self.panel.button.block(preflight.lacking(self._capabilities, self._engine, self.model_id) or preflight.blocking(chips))
+
+    def fix(self, fix: Fix) -> None:
+        """Do what a chip offers."""
+        match fix:
+            case Fix.NEW_MASK:
+                self.desk.new_mask()
+            case Fix.FREE_MEMORY:
+                self.session.free_memory()
+            case Fix.MAP_LABELS:
+                self.desk.map_labels()
+
+    def event(self, event: QEvent | None) -> bool:
+        """Notice that the dock was removed: napari then takes the parent away and forgets the widget."""
+        if event is not None and event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            for end in self.ends():
+                end()
+            self.deleteLater()
+        return super().event(event)
+
+    def begin(self) -> None:
+        """Wire the parts, show what is remembered and open the session."""
+        panel = self.panel
+        panel.button.run_wanted.connect(self.start_run)
+        panel.button.cancel_wanted.connect(self.cancel_run)
+        panel.model.currentIndexChanged.connect(self._model_picked)
+        panel.chips.fix_wanted.connect(self.fix)
+        panel.pill.start_wanted.connect(self.session.start_engine)
+        panel.pill.stop_wanted.connect(self.session.stop_engine)
+        panel.pill.free_wanted.connect(self.session.free_memory)
+        panel.pill.copy_wanted.connect(lambda: engine_pill.copy(diagnostics.report(self.session.status)))
+        self.desk.changed.connect(self.check_soon)
+        for end in self.ends():
+            self.destroyed.connect(end)
+        self.viewer_events.add(self._viewer.events.theme, self._theme_changed)
+        panel.mask_row.box.relist()
+        self._model_picked()
+        self.session.open()
+
+    def _model_picked(self, *_: Any) -> None:
+        card, capabilities = self.card, self._capabilities
+        info = next((e for e in capabilities.engines if e.name == self._engine), None) if capabilities else None
+        params = self.shown_params((*(info.params if info else ()), *(card.options if card else ())))
+        if (self.model_id, params) != self._shown:  # not at each refresh: it would undo what the user just set
+            self._shown = (self.model_id, params)
+            self.panel.show_params(params)
+            self.panel.restore_params(self.remembered.params.get(self.model_id or self._engine, {}))
+        self.desk.set_card(card)
+        self._preload()
+        self.check_now()
+
+    def _preload(self) -> None:
+        """Let the service load the picked model once, so that the first click is as quick as the next."""
+        wanted = (self._capabilities.instance if self._capabilities else "", self.model_id)
+        if self.model_id and wanted != self._preloaded:
+            self._preloaded = wanted
+            self.session.preload(self.model_id)
+
+    def _theme_changed(self, *_: Any) -> None:
+        self.panel.set_theme(self._viewer.theme)
+
+    def _warm(self) -> bool:
+        """Return whether the next run will not have to load its model first; else its time says little about the next."""
+        return not self.model_id or (self.session.status is not None and self.model_id in self.session.status.loaded_models)
+
+    def _timing_key(self) -> str:
+        device = self._capabilities.device.name if self._capabilities and self._capabilities.device else ""
+        return settings.timing_key(self.model_id or self._engine, self.panel.param_values(), device, self.run_size())

@@ -70,7 +70,7 @@ class CoarseModel:
             raise ShapeError(f"image is {image.shape}: it must be one slice (channel, y, x)")
         if len(image) != self.card.channels:
             raise ShapeError(
-                f"image has {len(image)} channels, coarse model {self.card.id} sees {self.card.channels}: "
+                f"image has {len(image)} channel{'s' * (len(image) > 1)}, coarse model {self.card.id} sees {self.card.channels}: "
                 f"choose a coarse model for {'grey' if len(image) == 1 else 'color'} images, or draw the mask yourself"
             )
         on_model = torch.from_numpy(on_grid(image, self.card.size))[None].to(self.device)

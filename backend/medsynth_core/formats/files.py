@@ -44,8 +44,11 @@ SURE = 0.99
 NEAR = 48
 
 
-def read(path: Path) -> Volume:
-    """Return an image file as (channel, z, y, x) with its place in space. Raises FormatError, InputError."""
+def read(path: Path, series: int | None = None) -> Volume:
+    """Return an image file, or a folder of DICOM files, as (channel, z, y, x) with its place in space.
+
+    `series` is the SeriesNumber to take where a DICOM folder holds several. Raises FormatError, InputError.
+    """
     kind = _kind(path)
     if kind in ("PNG", "JPEG", "BMP"):
         from medsynth_core.formats import raster

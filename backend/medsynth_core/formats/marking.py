@@ -1,4 +1,8 @@
-"""What makes a file say of itself that it is synthetic, in the words each format has for it."""
+"""What makes a file say of itself where it comes from, in the words each format has for it.
+
+A recipe with `synthetic: False` made something from a real image (a refined mask): that is an algorithm's output, and is marked
+as such. Every other recipe made a synthetic image, also one that does not say so.
+"""
 
 from __future__ import annotations
 
@@ -8,22 +12,41 @@ from typing import Any
 
 import medsynth_core
 
-DIGITAL_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+_TERMS = "http://cv.iptc.org/newscodes/digitalsourcetype/"
+DIGITAL_SOURCE_TYPE = _TERMS + "trainedAlgorithmicMedia"
 """IPTC's term for "created by a trained model", https://cv.iptc.org/newscodes/digitalsourcetype/"""
+ENHANCED_SOURCE_TYPE = _TERMS + "algorithmicallyEnhanced"
+"""IPTC's term for what an algorithm improved that was there before."""
 SENTENCE = f"Synthetic image made by MedSynth {medsynth_core.__version__}: not a patient"
+DERIVED_SENTENCE = f"Algorithm output: segmentation refined by MedSynth {medsynth_core.__version__}, check before use"
 
-_XMP = f"""<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
+_XMP = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
 <rdf:Description rdf:about="" xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
- Iptc4xmpExt:DigitalSourceType="{DIGITAL_SOURCE_TYPE}"/>
+ Iptc4xmpExt:DigitalSourceType="{term}"/>
 </rdf:RDF></x:xmpmeta><?xpacket end="w"?>"""
 
 
-def xmp_packet() -> str:
+def is_synthetic(recipe: Mapping[str, Any]) -> bool:
+    """Return whether the recipe made a synthetic image; only an explicit `synthetic: False` says otherwise."""
+    return recipe.get("synthetic", True) is not False
+
+
+def sentence(recipe: Mapping[str, Any]) -> str:
+    """Return the one sentence a reader of the file should see, at most 79 ASCII characters."""
+    return SENTENCE if is_synthetic(recipe) else DERIVED_SENTENCE
+
+
+def digital_source_type(recipe: Mapping[str, Any]) -> str:
+    """Return the IPTC term for how the file came to be."""
+    return DIGITAL_SOURCE_TYPE if is_synthetic(recipe) else ENHANCED_SOURCE_TYPE
+
+
+def xmp_packet(recipe: Mapping[str, Any]) -> str:
     """Return the XMP packet that carries the IPTC DigitalSourceType."""
-    return _XMP
+    return _XMP.format(term=digital_source_type(recipe))
 
 
 def recipe_text(recipe: Mapping[str, Any]) -> str:
-    """Return the recipe as ASCII JSON that always says `synthetic: true`."""
-    return json.dumps({**recipe, "synthetic": True}, sort_keys=True)
+    """Return the recipe as ASCII JSON that always says whether it is `synthetic`."""
+    return json.dumps({**recipe, "synthetic": is_synthetic(recipe)}, sort_keys=True)

@@ -16,7 +16,7 @@ import numpy as np
 
 from medsynth_core.errors import FormatError
 from medsynth_core.formats.limits import check_grid, check_honest, decoding
-from medsynth_core.formats.marking import SENTENCE, recipe_text
+from medsynth_core.formats.marking import recipe_text, sentence
 from medsynth_core.volume import Volume
 
 COMMENT_EXTENSION = 6
@@ -40,11 +40,11 @@ def read_image(path: Path) -> Volume:
 
 
 def encode(volume: Volume, recipe: Mapping[str, Any], zipped: bool) -> bytes:
-    """Return a NIfTI-1 file marked as synthetic. Raises FormatError for color that is not 8 bit."""
+    """Return a NIfTI-1 file marked as what it is. Raises FormatError for color that is not 8 bit."""
     image = nibabel.Nifti1Image(_for_nifti(volume.array), volume.affine, dtype=None)
     header = image.header
     header.set_xyzt_units("mm")
-    header["descrip"] = SENTENCE.encode()[:79]
+    header["descrip"] = sentence(recipe).encode()[:79]
     header.extensions.append(nibabel.nifti1.Nifti1Extension(COMMENT_EXTENSION, recipe_text(recipe).encode()))
     content = image.to_bytes()
     return gzip.compress(content, compresslevel=6, mtime=0) if zipped else content

@@ -18,7 +18,7 @@ from zarr.codecs import ZstdCodec
 
 from medsynth_core.errors import FormatError
 from medsynth_core.formats.limits import DTYPES, check_grid, check_honest, decoding
-from medsynth_core.formats.marking import DIGITAL_SOURCE_TYPE, recipe_text
+from medsynth_core.formats.marking import digital_source_type, recipe_text
 from medsynth_core.volume import Volume, affine_from_spacing
 
 CODECS = {"bytes", "crc32c", "blosc", "zstd"}
@@ -41,8 +41,11 @@ def read_image(path: Path) -> Volume:
 
 
 def write_folder(folder: Path, volume: Volume, recipe: Mapping[str, Any]) -> None:
-    """Write the volume into a new folder, marked as synthetic. The caller renames it into place."""
-    marked = json.loads(recipe_text(recipe)) | {"affine": volume.affine.tolist(), "digital_source_type": DIGITAL_SOURCE_TYPE}
+    """Write the volume into a new folder, marked as what it is. The caller renames it into place."""
+    marked = json.loads(recipe_text(recipe)) | {
+        "affine": volume.affine.tolist(),
+        "digital_source_type": digital_source_type(recipe),
+    }
     group = zarr.open_group(folder, mode="w-", zarr_format=3)
     group.attrs.update({"ome": _ome(volume), "medsynth": marked})
     array = group.create_array(

@@ -13,7 +13,7 @@ from PIL import Image, PngImagePlugin
 
 from medsynth_core.errors import FormatError
 from medsynth_core.formats.limits import check_pixels, decoding
-from medsynth_core.formats.marking import SENTENCE, recipe_text, xmp_packet
+from medsynth_core.formats.marking import recipe_text, sentence, xmp_packet
 from medsynth_core.volume import Volume
 
 PIXEL_MODES = {"1", "L", "LA", "I;16", "I;16B", "I;16L", "I", "RGB", "RGBA"}
@@ -49,13 +49,13 @@ def grey(name: str, pixels: np.ndarray) -> np.ndarray:
 
 
 def encode(kind: str, volume: Volume, recipe: Mapping[str, Any]) -> bytes:
-    """Return a PNG, JPEG or BMP file, marked as synthetic where the format can say so. Raises FormatError, ShapeError."""
+    """Return a PNG, JPEG or BMP file, marked as what it is where the format can say so. Raises FormatError, ShapeError."""
     pixels = _writable(kind, volume)
     if kind == "JPEG" and len(recipe_text(recipe)) > MAX_JPEG_COMMENT:
         raise FormatError("the recipe is too long for a JPEG comment: save as .png")
     options: dict[str, dict[str, Any]] = {
         "PNG": {"pnginfo": _png_text(recipe)} if kind == "PNG" else {},
-        "JPEG": {"quality": 95, "subsampling": 0, "comment": recipe_text(recipe).encode(), "xmp": xmp_packet().encode()},
+        "JPEG": {"quality": 95, "subsampling": 0, "comment": recipe_text(recipe).encode(), "xmp": xmp_packet(recipe).encode()},
         "BMP": {},
     }
     file = io.BytesIO()
@@ -115,7 +115,7 @@ def _writable(kind: str, volume: Volume) -> np.ndarray:
 
 def _png_text(recipe: Mapping[str, Any]) -> PngImagePlugin.PngInfo:
     text = PngImagePlugin.PngInfo()
-    text.add_text("Description", SENTENCE)
+    text.add_text("Description", sentence(recipe))
     text.add_text("medsynth", recipe_text(recipe))
-    text.add_itxt("XML:com.adobe.xmp", xmp_packet())
+    text.add_itxt("XML:com.adobe.xmp", xmp_packet(recipe))
     return text

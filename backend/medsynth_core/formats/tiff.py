@@ -45,12 +45,12 @@ def read_labels(path: Path) -> Volume:
 
 
 def encode(volume: Volume, recipe: Mapping[str, Any]) -> bytes:
-    """Return a TIFF file with one page a slice, marked as synthetic. Raises FormatError for other than 1 or 3 channels."""
+    """Return a TIFF file with one page a slice, marked as what it is. Raises FormatError for other than 1 or 3 channels."""
     channels = volume.array.shape[0]
     if channels not in (1, 3):
         raise FormatError(f"the image has {channels} channels: TIFF is written with 1 or 3; save as .ome.zarr")
     pages = volume.array[0] if channels == 1 else np.moveaxis(volume.array, 0, -1)  # (z, y, x) or (z, y, x, 3)
-    packet = xmp_packet().encode()
+    packet = xmp_packet(recipe).encode()
     file = io.BytesIO()
     tifffile.imwrite(
         file,

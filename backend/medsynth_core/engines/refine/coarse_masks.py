@@ -75,6 +75,8 @@ def grown(mask: Mask, rng: np.random.Generator, iou: float) -> Mask:
 def spill(mask: Mask, rng: np.random.Generator, iou: float) -> Mask:
     """Leaks and bites: a few places of the boundary pushed far out or in."""
     edge = np.argwhere(np.abs(signed_distance(mask)) < 1)
+    if not len(edge):  # the object fills the frame
+        return grown(mask, rng, iou)
     y, x = np.mgrid[: mask.shape[0], : mask.shape[1]].astype(np.float32)
     f = np.zeros(mask.shape, np.float32)
     for cy, cx in edge[rng.integers(len(edge), size=rng.integers(1, 4))]:

@@ -86,9 +86,10 @@ class ScriptedSend:
 
     def _info(self) -> JobInfo:
         request = JobRequest(self.job.get("engine", ""), "", {}, self.job.get("seed", 0))
-        output = OutputInfo("image", "image", (3, 1, 16, 16), "uint8", EYE)
+        names = ("mask", "uncertainty") if self.job.get("engine") == "refine" else ("image",)
+        outputs = tuple(OutputInfo(name, "image", (3, 1, 16, 16), "uint8", EYE) for name in names)
         code = "bad_parameter" if self.state is JobState.FAILED else ""
-        return JobInfo("j1", self.state, request, 0.0, outputs=(output,), error_code=code, error="steps is 9" if code else "")
+        return JobInfo("j1", self.state, request, 0.0, outputs=outputs, error_code=code, error="steps is 9" if code else "")
 
 
 def problem(status: int, code: str, detail: str) -> Reply:
@@ -229,6 +230,52 @@ def test_ctrl_c_cancels_what_synthesize_waits_for(client: Client, send: Scripted
     monkeypatch.setattr("medsynth_core.job.Job.result", interrupted)
     with pytest.raises(KeyboardInterrupt):
         client.synthesize(MASK, model="polyp")
+    assert send.asked[-1].path.endswith("/cancel")
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "bool", "int64", "float64"])
+def test_refine_gives_the_mask_back_in_its_own_shape_and_type(client: Client, send: ScriptedSend, dtype: str) -> None:
+    send.result = Volume(MASK[None, None])
+    refined = client.refine(np.zeros((16, 16, 3), np.uint8), MASK.astype(dtype), steps=1)
+    np.testing.assert_array_equal(refined, MASK)
+    assert refined.dtype == np.dtype(dtype)
+    assert (send.job["engine"], send.job["model"], send.job["params"]) == ("refine", "refiner", {"steps": 1})
+    assert sorted(send.job["inputs"]) == ["image", "mask"]
+
+
+def test_refine_gives_the_uncertainty_beside_the_mask_when_asked(client: Client, send: ScriptedSend) -> None:
+    send.result = Volume(MASK[None, None])
+    refined, unsure = client.refine(MASK, MASK, uncertainty=True, locked=MASK)
+    assert refined.shape == unsure.shape == (16, 16)
+    assert sorted(send.job["inputs"]) == ["image", "locked", "mask"]
+    assert [r.path for r in send.asked if "/result" in r.path] == [
+        f"/v1/jobs/j1/result?output={n}" for n in ("mask", "uncertainty")
+    ]
+
+
+def test_refine_keeps_a_volume_in_its_place_and_a_stack_a_stack(client: Client, send: ScriptedSend) -> None:
+    send.result = Volume(np.stack([MASK, MASK])[None])
+    mask = Volume(send.result.array.astype(np.int16), affine_from_spacing((3, 2, 1), (5, 6, 7)))
+    refined = client.refine(mask, mask)
+    assert refined.array.dtype == np.int16
+    np.testing.assert_array_equal(refined.affine, mask.affine)
+    assert client.refine(mask.array, mask.array).shape == (1, 2, 16, 16)
+
+
+def test_refine_without_a_mask_names_the_network_that_draws_one(client: Client, send: ScriptedSend) -> None:
+    send.result = Volume(MASK[None, None])
+    assert client.refine(np.zeros((16, 16, 3), np.uint8), coarse="polyp-coarse").shape == (16, 16)
+    assert list(send.job["inputs"]) == ["image"]
+    assert send.job["params"] == {"coarse": "polyp-coarse"}
+
+
+def test_ctrl_c_cancels_what_refine_waits_for(client: Client, send: ScriptedSend, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("medsynth_core.job.Job.result", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        client.refine(MASK, MASK)
     assert send.asked[-1].path.endswith("/cancel")
 
 

@@ -10,11 +10,12 @@ It needs the standard library and numpy only. A client may be used from several 
 from __future__ import annotations
 
 import atexit
+import contextlib
 import json
 import threading
 import urllib.parse
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -92,12 +93,29 @@ class Client:
         `mask` holds label values of the model's vocabulary. Ctrl-C cancels the job. Raises InputError, ModelError, JobError.
         """
         job = self.submit("synthesize", model=model, seed=seed, mask=mask, **params)
-        try:
+        with _cancelled_by_ctrl_c(job):
             image = job.result()
-        except (KeyboardInterrupt, SystemExit):
-            job.cancel()
-            raise
         return image if isinstance(mask, Volume) else image.to_image()
+
+    def refine(
+        self, image: Any, mask: Any = None, model: str = "refiner", seed: int = 0, uncertainty: bool = False, **params: Any
+    ) -> Any:
+        """Return `mask` with a better boundary: same shape, type and label values, a Volume for a Volume.
+
+        With `uncertainty` return (mask, uncertainty), uint8: 0 is sure, 255 evenly divided; more `samples` make it finer. Without
+        a mask, `coarse` names the network that draws one. `locked` is nonzero where the mask must stay. A label whose result would
+        leave its input is kept as it was: the recipe of such a job says which. Ctrl-C cancels the job. Raises InputError,
+        ModelError, JobError, and RefusedError when nothing could be refined.
+        """
+        given = {"image": image} if mask is None else {"image": image, "mask": mask}
+        job = self.submit("refine", model=model, seed=seed, **given, **params)
+        with _cancelled_by_ctrl_c(job):
+            made = job.result("mask")
+            unsure = job.result("uncertainty") if uncertainty else None
+        like = image if mask is None else mask
+        dtype = made.array.dtype if mask is None else _dtype(mask)
+        refined = _in_the_form_of(like, made.with_array(made.array.astype(dtype, copy=False)))
+        return refined if unsure is None else (refined, _in_the_form_of(like, unsure))
 
     def submit(self, engine: str, model: str = "", seed: int = 0, note: str = "", **inputs_and_params: Any) -> Job:
         """Start a job and return it at once. Arrays and Volumes are inputs, all other keywords parameters.
@@ -195,6 +213,25 @@ class Client:
     ) -> Reply:
         body, headers = (None, {}) if fields is None else (json.dumps(fields).encode(), JSON)
         return checked(self._send(Request(method, path, body, headers, seconds, patience, start)))
+
+
+@contextlib.contextmanager
+def _cancelled_by_ctrl_c(job: Job) -> Iterator[None]:
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        job.cancel()
+        raise
+
+
+def _in_the_form_of(given: Any, made: Volume) -> Any:
+    if isinstance(given, Volume):
+        return Volume(made.array, given.affine)
+    return made.array if np.ndim(given) == 4 else made.to_image()
+
+
+def _dtype(given: Any) -> np.dtype[Any]:
+    return (given.array if isinstance(given, Volume) else np.asarray(given)).dtype
 
 
 def _is_array(value: object) -> bool:

@@ -103,9 +103,9 @@ class Client:
         """Return `mask` with a better boundary: same shape, type and label values, a Volume for a Volume.
 
         With `uncertainty` return (mask, uncertainty), uint8: 0 is sure, 255 evenly divided; more `samples` make it finer. Without
-        a mask, `coarse` names the network that draws one. `locked` is nonzero where the mask must stay. A label whose result would
-        leave its input is kept as it was: the recipe of such a job says which. Ctrl-C cancels the job. Raises InputError,
-        ModelError, JobError, and RefusedError when nothing could be refined.
+        a mask, `coarse` names the network that draws one. `locked` is nonzero where the mask must stay. A label whose result
+        would leave its input is kept; the recipe of such a job says which. Ctrl-C cancels the job.
+        Raises InputError, ModelError, JobError, and RefusedError when nothing could be refined.
         """
         given = {"image": image} if mask is None else {"image": image, "mask": mask}
         job = self.submit("refine", model=model, seed=seed, **given, **params)

@@ -16,6 +16,8 @@ from pathlib import Path
 import medsynth_core
 from medsynth_core import launcher, places
 from medsynth_core.cli_parser import Parser
+from medsynth_core.cli_refine import add_refine_arguments
+from medsynth_core.cli_refine import refine as refine_files
 from medsynth_core.cli_train import add_train_arguments
 from medsynth_core.cli_train import train as train_model
 from medsynth_core.errors import InputError, MedSynthError, ModelError, ServiceUnavailableError, TrainingDataError
@@ -58,6 +60,11 @@ def synthesize(args: argparse.Namespace) -> int:
         if beside is not None:
             print(f"{path.name} cannot hold its recipe: it is in {beside.name}", file=sys.stderr)
     return DONE
+
+
+def refine(args: argparse.Namespace) -> int:
+    """Give a coarse mask of an image a better boundary."""
+    return refine_files(args)
 
 
 def train(args: argparse.Namespace) -> int:
@@ -160,6 +167,9 @@ def build_parser() -> Parser:
     parser.add_argument("--version", action="version", version=f"msynth {medsynth_core.__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_synthesize(commands)
+    better = commands.add_parser("refine", help=_first_line(refine), allow_abbrev=False)
+    add_refine_arguments(better)
+    better.set_defaults(run=refine)
     learn = commands.add_parser("train", help=_first_line(train), allow_abbrev=False)
     add_train_arguments(learn)
     learn.set_defaults(run=train)
@@ -218,6 +228,8 @@ def _add_engine(parser: argparse.ArgumentParser) -> None:
 def _run(arguments: list[str]) -> int:
     parser = build_parser()
     args, rest = parser.parse_known_args(arguments)
+    if args.run is refine and args.mask is None and len(rest) == 1 and not rest[0].startswith("-"):
+        args.mask, rest = rest[0], []  # a MASK after the flags: argparse has decided by then that there is none
     if rest and args.run is not synthesize:
         parser.error(f"{rest[0]} is not known here")
     args.rest = rest  # flags of the model: only the running service knows which there are
@@ -232,7 +244,7 @@ def _model_line(info: ModelInfo) -> str:
     if info.card is None:
         return f"{info.id:<20} cannot be used: {info.problem}"
     height, width = info.card.size
-    labels = ", ".join(f"{label.value} = {label.name}" for label in info.card.labels)
+    labels = ", ".join(f"{label.value} = {label.name}" for label in info.card.labels) or "any labels"
     return f"{info.id:<20} {info.engine:<12} {height} x {width} x {info.card.channels}  {info.card.title} ({labels})"
 
 

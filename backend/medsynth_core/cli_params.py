@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from typing import Any
 
 from medsynth_core.cli_parser import Parser
 from medsynth_core.errors import ParameterError
@@ -21,7 +22,7 @@ def add_param_flags(parser: argparse.ArgumentParser, infos: Sequence[ParamInfo])
         if info.kind is ParamKind.FLAG:
             group.add_argument(name, dest=dest, action=argparse.BooleanOptionalAction, default=None, help=_help(info))
         else:
-            group.add_argument(name, dest=dest, metavar=info.name.rsplit("_", 1)[-1].upper(), help=_help(info))
+            group.add_argument(name, dest=dest, metavar=_sample(info), help=_help(info))
 
 
 def given_params(args: argparse.Namespace, infos: Sequence[ParamInfo]) -> dict[str, Scalar]:
@@ -30,7 +31,7 @@ def given_params(args: argparse.Namespace, infos: Sequence[ParamInfo]) -> dict[s
     return {info.name: info.check(v) if isinstance(v, bool) else read_value(info, v) for info, v in given if v is not None}
 
 
-def read_params(options: Sequence[str], flags: Sequence[str], infos: Sequence[ParamInfo], command: str) -> dict[str, Scalar]:
+def read_params(options: Sequence[str], flags: Sequence[str], infos: Sequence[ParamInfo], command: str) -> dict[str, Any]:
     """Return the parameters given by --option NAME=VALUE and by flags not declared. Raises ParameterError naming the field."""
     known = {info.name: info for info in infos}
     texts = dict(_name_and_value(text) for text in options)
@@ -55,15 +56,18 @@ def read_value(info: ParamInfo, text: str) -> Scalar:
         raise ParameterError(f"{info.name} is {text!r}: it must be of kind {info.kind.value}") from None
 
 
+def _sample(info: ParamInfo) -> str:
+    if info.choices:
+        return "{" + ",".join(map(str, info.choices)) + "}"
+    return "NAME" if info.kind is ParamKind.TEXT else "N"
+
+
 def _help(info: ParamInfo) -> str:
-    rule = ", ".join(map(str, info.choices))
+    words, rule = info.help or info.label, ""
     if info.minimum is not None:
         rule = f"{info.minimum:g} or more" if info.maximum is None else f"{info.minimum:g} to {info.maximum:g}"
-    facts = (
-        info.help or info.label,
-        " ".join(filter(None, (rule, info.unit))),
-        "" if info.default == "" else f"default {info.default}",
-    )
+    default = "" if info.default in ("", False) and info.kind in (ParamKind.TEXT, ParamKind.FLAG) else f"default {info.default}"
+    facts = (words[0].lower() + words[1:], " ".join(filter(None, (rule, info.unit))), default)
     return "; ".join(filter(None, facts)).replace("%", "%%")
 
 

@@ -1,0 +1,166 @@
+"""Which mask belongs to which image: folders and patterns in, pairs and what has no partner out.
+
+A folder stands for everything in it, FOLDER/*. Masks are paired by equal names; where no name is equal, by what the wildcards of
+both patterns stand for, as in images/*_0000.nii.gz with masks/*.nii.gz or data/*/flair.nii.gz with data/*/seg.nii.gz.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from medsynth_core.errors import FormatError, InputError
+
+WILDCARDS = re.compile(r"[*?\[]")
+_SIGNS = re.compile(r"(?P<deep>\*\*/)|(?P<star>\*+)|(?P<one>\?)|\[(?P<no>!?)(?P<set>[^\]]+)\]|(?P<plain>.)", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Found:
+    """A file, or a folder that is one image. `stem` is its place below the searched folder without suffix, `stars` what the
+    wildcards stand for."""
+
+    path: Path
+    stem: str
+    stars: str
+
+
+@dataclass(frozen=True)
+class Search:
+    """What a folder or pattern gave, by name; `left_out` holds the names of files in a folder that are no images."""
+
+    found: tuple[Found, ...]
+    left_out: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """Partner by stem of an image, None where it has none; `twice` holds the names that several files share, `alone` what has
+    no image."""
+
+    partners: dict[str, Path | None]
+    twice: dict[str, tuple[str, ...]]
+    alone: tuple[str, ...]
+
+
+def is_many(text: str) -> bool:
+    """Return whether an argument stands for many images: a pattern, or a folder that is not itself an image."""
+    path = Path(text)
+    return (path.is_dir() and not is_one_image(path)) or (not path.exists() and WILDCARDS.search(text) is not None)
+
+
+def is_one_image(folder: Path) -> bool:
+    """Return whether a folder is one image: OME-Zarr, or a DICOM series."""
+    if any((folder / name).is_file() for name in ("zarr.json", ".zattrs", ".zgroup")):
+        return True
+    files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+    return bool(files) and _is_dicom(files[0])
+
+
+def search(text: str, spare: Path) -> Search:
+    """Return what a folder or pattern stands for, sorted; hidden files, links in a circle and the folder `spare` are not
+    looked into. Raises InputError when there is nothing."""
+    folder = Path(text).is_dir()
+    root, pattern = (Path(text), "*") if folder else _split(text)
+    if not root.is_dir():
+        raise InputError(f"{text} matches nothing: the folder {root} does not exist")
+    rule, depth = _rule(pattern), 99 if "**" in pattern else pattern.count("/")
+    matches = [(path, rule.fullmatch(path.relative_to(root).as_posix())) for path in _walk(root, depth, spare)]
+    met = [_found(path, root, match.groups()) for path, match in matches if match]
+    images = [found for found in met if not folder or _is_image(found.path)]
+    if not images:
+        raise InputError(f"{text} holds no image" if folder else f"{text} matches nothing: try it with ls, and quote the pattern")
+    return Search(tuple(images), tuple(found.path.name for found in met if found not in images))
+
+
+def pair(images: Sequence[Found], others: Sequence[Found]) -> Pairing:
+    """Return the partner of each image among the others, by equal stems or else by equal wildcards."""
+    by_stem = not {i.stem for i in images}.isdisjoint(o.stem for o in others)
+    keys = {image.stem: image.stem if by_stem else image.stars for image in images}
+    groups: dict[str, list[Found]] = {}
+    for other in others:
+        groups.setdefault(other.stem if by_stem else other.stars, []).append(other)
+    partners = {stem: groups[key][0].path if key in groups else None for stem, key in keys.items()}
+    wanted = set(keys.values())
+    twice = {stem: tuple(o.path.name for o in groups[key]) for stem, key in keys.items() if len(groups.get(key, ())) > 1}
+    return Pairing(partners, twice, tuple(o.path.name for key, group in groups.items() if key not in wanted for o in group))
+
+
+def doubles(images: Sequence[Found]) -> dict[str, tuple[str, ...]]:
+    """Return the stems that several images share, with their file names: their results would overwrite each other."""
+    groups: dict[str, list[str]] = {}
+    for image in images:
+        groups.setdefault(image.stem, []).append(image.path.name)
+    return {stem: tuple(names) for stem, names in groups.items() if len(names) > 1}
+
+
+def stem_of(name: str) -> str:
+    """Return a name without its suffix, also a double one such as .nii.gz."""
+    from medsynth_core import formats
+
+    try:
+        return name[: -len(formats.suffix(Path(name)))]
+    except FormatError:
+        return name[:-4] if name.lower().endswith(".dcm") else name
+
+
+def _split(text: str) -> tuple[Path, str]:
+    parts = Path(text).parts
+    first = next(i for i, part in enumerate(parts) if WILDCARDS.search(part))
+    return Path(*parts[:first]) if first else Path(), "/".join(parts[first:])
+
+
+def _rule(pattern: str) -> re.Pattern[str]:
+    try:
+        return re.compile("".join(_meaning(sign) for sign in _SIGNS.finditer(pattern)))
+    except re.error:
+        raise InputError(f"{pattern} is not a pattern: use *, ?, **/ or [abc]") from None
+
+
+def _meaning(sign: re.Match[str]) -> str:
+    """Return one sign of a pattern as a regular expression; what a wildcard stands for is a group."""
+    if sign["deep"]:
+        return "((?:[^/]+/)*)"
+    if sign["star"]:
+        return "([^/]*)"
+    if sign["one"]:
+        return "([^/])"
+    if sign["set"]:
+        inside = sign["set"].replace("\\", r"\\")
+        return f"([{'^' if sign['no'] else ''}{inside}])"
+    return re.escape(sign["plain"])
+
+
+def _walk(root: Path, depth: int, spare: Path) -> Iterator[Path]:
+    """Yield files and image folders down to a depth; os.walk does not follow links to folders, so no circle has no end."""
+    for place, folders, files in os.walk(root):
+        here = Path(place)
+        level = len(here.relative_to(root).parts)
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and not _is_same(here / name, spare))
+        ones = [name for name in folders if is_one_image(here / name)]
+        yield from (here / name for name in sorted([*files, *ones]) if not name.startswith("."))
+        folders[:] = [name for name in folders if name not in ones and level < depth]
+
+
+def _is_same(path: Path, other: Path) -> bool:
+    return path.resolve() == other.resolve()
+
+
+def _found(path: Path, root: Path, stars: Sequence[str]) -> Found:
+    place = path.relative_to(root)
+    return Found(path, (place.parent / stem_of(place.name)).as_posix(), stem_of("|".join(stars)))
+
+
+def _is_image(path: Path) -> bool:
+    return path.is_dir() or stem_of(path.name) != path.name or _is_dicom(path)
+
+
+def _is_dicom(path: Path) -> bool:
+    try:
+        with open(path, "rb") as file:
+            return file.read(132)[128:] == b"DICM"
+    except OSError:
+        return False

@@ -6,7 +6,7 @@ Arrays are the business of `layers`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import napari
@@ -15,7 +15,7 @@ from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
 from medsynth_core.client import Client
 from medsynth_core.errors import MedSynthError
-from medsynth_core.protocol import Capabilities, DeviceInfo, ModelCard, ParamInfo
+from medsynth_core.protocol import Capabilities, DeviceInfo, ParamInfo, Scalar
 from napari_medsynth import diagnostics, engine_pill, preflight, settings
 from napari_medsynth.connections import Connections
 from napari_medsynth.courier import Courier
@@ -23,6 +23,7 @@ from napari_medsynth.engine_view import EngineView
 from napari_medsynth.lamp import Lamp
 from napari_medsynth.mask_desk import MaskDesk
 from napari_medsynth.message_panel import Message, failure
+from napari_medsynth.model_desk import ModelDesk
 from napari_medsynth.panel import Panel
 from napari_medsynth.preflight import Chip, Fix
 from napari_medsynth.primary_button import Mode
@@ -43,11 +44,9 @@ class EngineWidget(QWidget):
     def __init__(self, viewer: napari.Viewer, engine: str, panel: Panel, desk: MaskDesk, connect: Callable[[], Client]) -> None:
         super().__init__()
         self._viewer, self._engine, self.panel, self.desk = viewer, engine, panel, desk
-        self._capabilities: Capabilities | None = None
         self._run: Run | None = None
         self._timed = ""
         self._shown: tuple[str, tuple[ParamInfo, ...]] | None = None
-        self._preloaded = ("", "")
         self.remembered = settings.load(engine)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
@@ -58,6 +57,7 @@ class EngineWidget(QWidget):
         self._checks.timeout.connect(self.check_now)
         self._courier = Courier()
         self.session = Session(self, self._courier.post, connect)
+        self.model = ModelDesk(engine, panel, self.session)
         self.viewer_events = Connections()
 
     # what the widget of one engine says
@@ -81,6 +81,13 @@ class EngineWidget(QWidget):
     def shown_params(self, params: tuple[ParamInfo, ...]) -> tuple[ParamInfo, ...]:
         """Return the parameters that get a field of the form."""
         return params
+
+    def restore(self, values: Mapping[str, Scalar]) -> None:
+        """Show the parameters that were used with the model the last time."""
+        self.panel.restore_params(values)
+
+    def leave(self) -> None:
+        """Take away what should not outlive the dock; it was removed by the user."""
 
     def run_size(self) -> str:
         """Return what the time of a run depends on beside its parameters, as part of a key."""
@@ -109,11 +116,8 @@ class EngineWidget(QWidget):
         self.panel.pill.show_view(view)
 
     def capabilities_changed(self, capabilities: Capabilities) -> None:
-        """Offer the models there are and keep the picked one; those that only serve another model are not offered."""
-        keep = self.model_id or self.remembered.model
-        self._capabilities = capabilities
-        models = (m for m in capabilities.models if m.engine == self._engine and m.card is not None and not m.card.role)
-        self.panel.list_models(tuple(models), keep)
+        """Offer the models there are and keep the picked one."""
+        self.model.offer(capabilities, self.remembered.model)
         self._model_picked()
 
     def trouble(self, problem: MedSynthError) -> None:
@@ -153,16 +157,9 @@ class EngineWidget(QWidget):
     # what all have in common
 
     @property
-    def card(self) -> ModelCard | None:
-        """The card of the picked model, None for an engine without models."""
-        picked = self.panel.picked_model()
-        return picked.card if picked else None
-
-    @property
     def model_id(self) -> str:
         """The id of the picked model, empty for an engine without models."""
-        picked = self.panel.picked_model()
-        return picked.id if picked else ""
+        return self.model.id
 
     @property
     def running(self) -> bool:
@@ -172,8 +169,8 @@ class EngineWidget(QWidget):
     def launch(self, request: RunRequest) -> None:
         """Send a request and let the button and the progress show it."""
         self.panel.message.clear()
-        self.remembered = self.keep(self.remembered.with_params(self.model_id or self._engine, self.panel.param_values()))
-        self._timed = self._timing_key() if self._warm() else ""
+        self.remembered = self.keep(self.remembered.with_params(self.model.key, request.params))
+        self._timed = self._timing_key() if self.model.warm else ""
         self._run = self.session.run(request)
         self.panel.progress.show_progress(RunProgress(0.0, None, "sent"))
         self.panel.button.set_mode(Mode.RUNNING)
@@ -196,7 +193,7 @@ class EngineWidget(QWidget):
         except MedSynthError as problem:
             chips = (Chip(Lamp.RED, "Not shown", f"{problem}."),)
         self.panel.chips.show_chips(chips)
-        self.panel.button.block(preflight.lacking(self._capabilities, self._engine, self.model_id) or preflight.blocking(chips))
+        self.panel.button.block(self.model.lacking() or preflight.blocking(chips))
 
     def fix(self, fix: Fix) -> None:
         """Do what a chip offers."""
@@ -211,6 +208,7 @@ class EngineWidget(QWidget):
     def event(self, event: QEvent | None) -> bool:
         """Notice that the dock was removed: napari then takes the parent away and forgets the widget."""
         if event is not None and event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            self.leave()
             for end in self.ends():
                 end()
             self.deleteLater()
@@ -236,31 +234,17 @@ class EngineWidget(QWidget):
         self.session.open()
 
     def _model_picked(self, *_: Any) -> None:
-        card, capabilities = self.card, self._capabilities
-        info = next((e for e in capabilities.engines if e.name == self._engine), None) if capabilities else None
-        params = self.shown_params((*(info.params if info else ()), *(card.options if card else ())))
+        params = self.shown_params(self.model.params())
         if (self.model_id, params) != self._shown:  # not at each refresh: it would undo what the user just set
             self._shown = (self.model_id, params)
             self.panel.show_params(params)
-            self.panel.restore_params(self.remembered.params.get(self.model_id or self._engine, {}))
-        self.desk.set_card(card)
-        self._preload()
+            self.restore(self.remembered.params.get(self.model.key, {}))
+        self.desk.set_card(self.model.card)
+        self.model.preload()
         self.check_now()
-
-    def _preload(self) -> None:
-        """Let the service load the picked model once, so that the first click is as quick as the next."""
-        wanted = (self._capabilities.instance if self._capabilities else "", self.model_id)
-        if self.model_id and wanted != self._preloaded:
-            self._preloaded = wanted
-            self.session.preload(self.model_id)
 
     def _theme_changed(self, *_: Any) -> None:
         self.panel.set_theme(self._viewer.theme)
 
-    def _warm(self) -> bool:
-        """Return whether the next run will not have to load its model first; else its time says little about the next."""
-        return not self.model_id or (self.session.status is not None and self.model_id in self.session.status.loaded_models)
-
     def _timing_key(self) -> str:
-        device = self._capabilities.device.name if self._capabilities and self._capabilities.device else ""
-        return settings.timing_key(self.model_id or self._engine, self.panel.param_values(), device, self.run_size())
+        return settings.timing_key(self.model.key, self.panel.param_values(), self.model.device_name, self.run_size())

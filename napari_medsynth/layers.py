@@ -8,6 +8,7 @@ taken as (z, y, x) and reversed to the (x, y, z) of `Volume`.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -121,6 +122,16 @@ def volume_affine(cut: Cut) -> np.ndarray:
     affine[:3, :3] = space
     affine[: min(3, ndim), 3] = origin[-3:][::-1]
     return affine
+
+
+def beside(layer: Layer, plane: Cut) -> list[Cut]:
+    """Return the planes before, at and after a plane along the last axis that it does not span, as far as there are any."""
+    across = [axis for axis in range(layer.ndim) if axis not in plane.axes][-1:]
+    at = plane.index[across[0]] if across else None
+    if at is None:
+        return [plane]
+    near = [i for i in (at - 1, at, at + 1) if 0 <= i < spatial_shape(layer)[across[0]]]
+    return [dataclasses.replace(plane, index=(*plane.index[: across[0]], i, *plane.index[across[0] + 1 :])) for i in near]
 
 
 def spacing_mm(cut: Cut) -> tuple[float, ...] | None:

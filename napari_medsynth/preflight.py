@@ -26,6 +26,7 @@ class Fix(enum.StrEnum):
 
     NONE = ""
     NEW_MASK = "New mask"
+    ALIGN_MASK = "Align mask"
     MAP_LABELS = "Map labels"
     FREE_MEMORY = "Free memory"
 
@@ -47,11 +48,14 @@ def check(mask: np.ndarray | None, card: ModelCard | None, device: DeviceInfo | 
     """
     if mask is None:
         return (Chip(Lamp.RED, "No mask", "There is no Labels layer to synthesize from: make one and paint.", Fix.NEW_MASK),)
-    chips = [check_labels(mask, card), check_size(mask.shape, card)]
-    if device is not None and device.memory_total:
-        chips.append(check_memory(device))
+    return check_labels(mask, card), check_size(mask.shape, card), *check_room(device, seconds)
+
+
+def check_room(device: DeviceInfo | None, seconds: float | None) -> tuple[Chip, ...]:
+    """Return the chips about memory and time, as far as they are known."""
+    chips = [check_memory(device)] if device is not None and device.memory_total else []
     if seconds is not None:
-        chips.append(Chip(Lamp.GREEN, f"≈ {show_seconds(seconds)}", "What one image took the last time, with these settings."))
+        chips.append(Chip(Lamp.GREEN, f"≈ {show_seconds(seconds)}", "What it took the last time, with these settings."))
     return tuple(chips)
 
 

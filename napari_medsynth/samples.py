@@ -32,9 +32,9 @@ class Sample:
         with Image.open(FOLDER / f"{self.stem}.jpg") as opened:
             return np.array(opened)
 
-    def mask(self) -> np.ndarray:
-        """Return the mask, (y, x) uint8 with 0 and 1."""
-        with Image.open(FOLDER / f"{self.stem}-mask.png") as opened:
+    def mask(self, kind: str = "mask") -> np.ndarray:
+        """Return the mask, or with "rough" the one drawn roughly by hand where there is one; (y, x) uint8 with 0 and 1."""
+        with Image.open(FOLDER / f"{self.stem}-{kind}.png") as opened:
             return np.array(opened, dtype=np.uint8)
 
 
@@ -48,12 +48,13 @@ SAMPLES = (
 LayerData = tuple[np.ndarray, dict[str, Any], str]
 
 
-def _layers(stem: str) -> list[LayerData]:
+def _layers(stem: str, kind: str = "mask") -> list[LayerData]:
     sample = next(s for s in SAMPLES if s.stem == stem)
     source = {"medsynth_sample": sample.stem}
+    name = f"{sample.title} {'mask' if kind == 'mask' else f'{kind} mask'}"
     return [
         (sample.image(), {"name": sample.title, "metadata": source}, "image"),
-        (sample.mask(), {"name": f"{sample.title} mask", "opacity": 0.5, "metadata": source}, "labels"),
+        (sample.mask(kind), {"name": name, "opacity": 0.5, "metadata": source}, "labels"),
     ]
 
 
@@ -75,3 +76,13 @@ def polyp_1() -> list[LayerData]:
 def polyp_2() -> list[LayerData]:
     """Return another colonoscopy frame with a polyp and its mask."""
     return _layers("polyp-2")
+
+
+def brain_slice_1_rough() -> list[LayerData]:
+    """Return the slice with the meningioma and a mask of it that was drawn roughly."""
+    return _layers("brain-slice-1", "rough")
+
+
+def polyp_1_rough() -> list[LayerData]:
+    """Return the first colonoscopy frame and a mask of its polyp that was drawn roughly."""
+    return _layers("polyp-1", "rough")

@@ -48,7 +48,7 @@ class SynthesizeWidget(EngineWidget):
             return
         self.panel.variations.clear()
         seeds = self.panel.seed_row.next_seeds()
-        self._destination = Destination(self._viewer, plane, mask, self.model_id or self._engine)
+        self._destination = Destination(self._viewer, plane, mask, self.model.key)
         self.launch(RunRequest(self._engine, self.model_id, {"mask": volume}, seeds, params))
 
     def place(self, made: Made) -> None:
@@ -58,7 +58,7 @@ class SynthesizeWidget(EngineWidget):
 
     def look(self, device: DeviceInfo | None, seconds: float | None) -> tuple[Chip, ...]:
         """Check the shown plane of the mask against the model."""
-        return preflight.check(self.desk.pixels(), self.card, device, seconds)
+        return preflight.check(self.desk.pixels(), self.model.card, device, seconds)
 
     def keep(self, settings: Settings) -> Settings:
         """Keep the seed and the number of images."""

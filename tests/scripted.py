@@ -1,10 +1,10 @@
-"""A client whose service is a script: a brain and a polyp model, answers made on the spot, faults on demand."""
+"""A client whose service is a script: models to synthesize and to refine, answers made on the spot, faults on demand."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -29,6 +29,7 @@ from medsynth_core.protocol import (
     ServiceStatus,
     WorkerState,
 )
+from medsynth_core.strength import STRENGTHS
 from medsynth_core.volume import Volume
 
 BACKGROUND = LabelInfo(0, "background", "#000000")
@@ -60,30 +61,63 @@ SYNTHESIZE = EngineInfo(
         ParamInfo("guidance", "Guidance", ParamKind.NUMBER, 1.0, 0.0, 4.0, advanced=True),
     ),
 )
+REFINER = ModelCard("refiner", "Refiner", "refine", 3, (128, 128), (), "CC BY 4.0", "several", fit="tile")
+COARSE = ModelCard("polyp-coarse", "Polyp, coarse", "refine", 3, (128, 128), (), "CC BY 4.0", "PolypGen", role="coarse")
+REFINE = EngineInfo(
+    "refine",
+    "A better boundary",
+    inputs=(
+        InputInfo("image", "Image", "image"),
+        InputInfo("mask", "Mask", "labels", required=False),
+        InputInfo("locked", "Locked", "labels", required=False),
+    ),
+    params=(
+        ParamInfo("steps", "Steps", ParamKind.INTEGER, 6, 1, 50),
+        ParamInfo("samples", "Runs", ParamKind.INTEGER, 1, 1, 32),
+        ParamInfo("strength", "Strength", ParamKind.CHOICE, "redraw", choices=tuple(STRENGTHS)),
+        ParamInfo("axis", "Slice along", ParamKind.CHOICE, "z", choices=("z", "y", "x"), advanced=True),
+        ParamInfo("coarse", "Coarse network", ParamKind.TEXT, "", advanced=True),
+        ParamInfo("smooth", "Smooth boundary", ParamKind.NUMBER, 0.0, 0.0, 20.0, unit="px", advanced=True),
+    ),
+    synthetic=False,
+)
 DEVICE = DeviceInfo("CPU, 4 cores", "cpu", 16 * 2**30, 9 * 2**30)
+
+
+def shifted(mask: np.ndarray) -> np.ndarray:
+    """Return labels (z, y, x) moved by two pixels to the right: something is added there, something removed on the left."""
+    return np.roll(mask, 2, axis=2)
 
 
 @dataclass
 class Script:
-    """What the service of the script does: seconds a job takes, the error it ends with, what it says of itself."""
+    """What the service of the script does: seconds a job takes, the error it ends with, what it says of itself.
+
+    `refines` makes the refined labels (z, y, x); `notes` are put into the recipe.
+    """
 
     job_seconds: float = 0.0
     fails_with: str = ""
     worker: WorkerState = WorkerState.READY
     device: DeviceInfo = DEVICE
-    models: tuple[ModelCard, ...] = (BRAIN, FRAME)
+    models: tuple[ModelCard, ...] = (BRAIN, FRAME, COARSE, REFINER)
     submitted: list[JobRequest] = field(default_factory=list)
     masks: list[Volume] = field(default_factory=list)
-    loaded: tuple[str, ...] = ("brain-slice", "polyp")
+    inputs: list[dict[str, Volume]] = field(default_factory=list)
+    refines: Callable[[np.ndarray], np.ndarray] = shifted
+    notes: dict[str, str] = field(default_factory=dict)
+    cancelled: list[str] = field(default_factory=list)
+    loaded: tuple[str, ...] = ("brain-slice", "polyp", "refiner")
     calls: list[str] = field(default_factory=list)
     raises: MedSynthError | None = None
 
 
 class ScriptedJob:
-    """A job that ends after `job_seconds` with a bright square where the mask is."""
+    """A job that ends after `job_seconds`: an image that is bright where the mask is, or the mask refined by the script."""
 
-    def __init__(self, script: Script, request: JobRequest, mask: Volume, name: str) -> None:
-        self.id, self._script, self._request, self._mask = name, script, request, mask
+    def __init__(self, script: Script, request: JobRequest, inputs: dict[str, Volume], name: str) -> None:
+        self.id, self._script, self._request = name, script, request
+        self._inputs, self._mask = inputs, inputs["mask"]
         self._cancelled = threading.Event()
         self._state = JobState.QUEUED
 
@@ -104,22 +138,40 @@ class ScriptedJob:
 
     def info(self) -> JobInfo:
         card = next((card for card in self._script.models if card.id == self._request.model), BRAIN)
-        shape = (card.channels, *self._mask.size)
-        output = OutputInfo("image", "image", shape, "uint8", tuple(map(tuple, self._mask.affine.tolist())))
-        recipe = {"model": self._request.model, "seed": self._request.seed, "synthetic": True}
-        return JobInfo(self.id, self._state, self._request, time.time(), outputs=(output,), recipe=recipe)
+        place, refines = tuple(map(tuple, self._mask.affine.tolist())), self._request.engine == "refine"
+        outputs = (
+            (
+                OutputInfo("mask", "labels", (1, *self._mask.size), str(self._mask.array.dtype), place),
+                OutputInfo("uncertainty", "image", (1, *self._mask.size), "uint8", place),
+            )
+            if refines
+            else (OutputInfo("image", "image", (card.channels, *self._mask.size), "uint8", place),)
+        )
+        recipe = {"model": self._request.model, "seed": self._request.seed, "synthetic": not refines, **self._script.notes}
+        return JobInfo(self.id, self._state, self._request, time.time(), outputs=outputs, recipe=recipe)
 
     def result(self, output: str = "") -> Volume:
         if self._state is JobState.CANCELLED:
             raise error_from_code("job_cancelled", "the job was cancelled")
         if self._state is JobState.FAILED:
             raise error_from_code(self._script.fails_with, "the script failed: try again")
+        if self._request.engine == "refine":
+            return self._refined(output)
         channels = self.info().outputs[0].shape[0]
         noise = np.random.default_rng(self._request.seed).integers(20, 90, (channels, *self._mask.size))
         return Volume(np.where(self._mask.array > 0, 200, noise).astype(np.uint8), self._mask.affine)
 
+    def _refined(self, output: str) -> Volume:
+        labels = self._mask.array[0]
+        refined = self._script.refines(labels).astype(labels.dtype)
+        if "locked" in self._inputs:
+            refined = np.where(self._inputs["locked"].array[0] != 0, labels, refined)
+        made = refined if output == "mask" else np.where(refined != labels, 200, 0).astype(np.uint8)
+        return Volume(made[None], self._mask.affine)
+
     def cancel(self) -> JobInfo:
         self._cancelled.set()
+        self._script.cancelled.append(self.id)
         return self.info()
 
 
@@ -132,7 +184,7 @@ class ScriptedClient:
     def capabilities(self) -> Capabilities:
         self._heed("capabilities")
         models = tuple(ModelInfo(card.id, card.engine, card) for card in self.script.models)
-        return Capabilities(1, "0", "script", True, self.script.device, (SYNTHESIZE,), models, 1)
+        return Capabilities(1, "0", "script", True, self.script.device, (SYNTHESIZE, REFINE), models, 1)
 
     def status(self) -> ServiceStatus:
         self._heed("status")
@@ -140,12 +192,14 @@ class ScriptedClient:
 
     def submit(self, engine: str, model: str = "", seed: int = 0, note: str = "", **given: object) -> ScriptedJob:
         self._heed("submit")
-        mask = given.pop("mask")
-        assert isinstance(mask, Volume)
-        request = JobRequest(engine, model, {"mask": "sha"}, seed, as_params(given), note=note)
+        inputs = {name: given.pop(name) for name in ("image", "mask", "locked") if name in given}
+        volumes = {name: volume for name, volume in inputs.items() if isinstance(volume, Volume)}
+        assert len(volumes) == len(inputs)
+        request = JobRequest(engine, model, dict.fromkeys(volumes, "sha"), seed, as_params(given), note=note)
         self.script.submitted.append(request)
-        self.script.masks.append(mask)
-        return ScriptedJob(self.script, request, mask, f"job{len(self.script.submitted)}")
+        self.script.masks.append(volumes["mask"])
+        self.script.inputs.append(volumes)
+        return ScriptedJob(self.script, request, volumes, f"job{len(self.script.submitted)}")
 
     def load_model(self, model: str) -> ServiceStatus:
         if model not in {card.id for card in self.script.models}:

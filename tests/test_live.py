@@ -112,7 +112,7 @@ def test_a_result_held_back_by_the_mouse_is_dropped_when_the_stroke_changed_some
     hand.live.arrived(hand.now, 1)
     hand.live.released(hand.now)
     hand.edit()
-    assert hand.steps() == [Step(Act.START, 2, DRAFT)]
+    assert hand.steps() == [Step(Act.CANCEL, 1, DRAFT), Step(Act.START, 2, DRAFT)]
 
 
 def test_painting_on_puts_off_the_full_quality(hand: Hand) -> None:
@@ -199,7 +199,7 @@ def test_whatever_happens_at_most_one_run_is_under_way_and_the_newest_is_shown_l
                 case Act.START:
                     under_way[step.run] = hand.edits
                 case Act.CANCEL:
-                    del under_way[step.run]
+                    (made if step.run in made else under_way).pop(step.run)
                 case Act.SHOW:
                     shown.append(made[step.run])
         assert len(under_way) <= 1

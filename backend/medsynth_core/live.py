@@ -26,7 +26,7 @@ class Quality(enum.StrEnum):
 
 
 class Act(enum.StrEnum):
-    """What is to be done with a run."""
+    """What is to be done with a run. CANCEL: stop it if it still runs, and forget it and its result."""
 
     START = "start"
     CANCEL = "cancel"
@@ -109,8 +109,7 @@ class Live:
         """Return what to do now, None if nothing. Each step is returned once and counts as done."""
         if self._run is not None and self._run.edit != self._edit:
             outdated, self._run = self._run, None
-            if outdated.arrived is None:
-                return Step(Act.CANCEL, outdated.number, outdated.quality)
+            return Step(Act.CANCEL, outdated.number, outdated.quality)
         if self._down:
             return None
         if self._run is not None:

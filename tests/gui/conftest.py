@@ -19,10 +19,12 @@ os.environ["NAPARI_CONFIG"] = str(_HOME / "napari.yaml")  # before napari is imp
 
 import napari  # noqa: E402
 import napari.qt  # noqa: E402
+from qtpy.QtCore import Qt  # noqa: E402
 from qtpy.QtWidgets import QApplication, QWidget  # noqa: E402  after the environment is set
 
 from napari_medsynth import strokes  # noqa: E402
 from napari_medsynth.primary_button import Mode  # noqa: E402
+from napari_medsynth.refine_widget import RefineWidget  # noqa: E402
 from napari_medsynth.synthesize_widget import SynthesizeWidget  # noqa: E402
 from tests.scripted import Script, ScriptedClient  # noqa: E402
 
@@ -32,7 +34,7 @@ SHAPE = (64, 64)
 class Desk:
     """A viewer with the panel in it, and what a person does with them."""
 
-    def __init__(self, viewer: napari.Viewer, widget: SynthesizeWidget, dock: Any) -> None:
+    def __init__(self, viewer: napari.Viewer, widget: Any, dock: Any) -> None:
         self.viewer, self.widget, self.panel, self.dock = viewer, widget, widget.panel, dock
 
     def focus(self) -> None:
@@ -45,6 +47,30 @@ class Desk:
     def wait(self, what: str, holds: Callable[[], bool], seconds: float = 15) -> None:
         """Let the viewer live until something holds."""
         strokes.wait_until(what, holds, seconds)
+
+    def place(self, at: tuple[float, float]) -> Any:
+        """Return the canvas and the point of it that shows a world place (y, x)."""
+        canvas = strokes.find_canvas(self.widget)
+        return canvas, strokes.on_canvas(self.viewer, canvas, at)
+
+    def click_at(self, at: tuple[float, float], shift: bool = False) -> None:
+        """Click a world place (y, x) on the canvas."""
+        canvas, point = self.place(at)
+        keys = Qt.KeyboardModifier.ShiftModifier if shift else Qt.KeyboardModifier.NoModifier
+        strokes.QTest.mouseMove(canvas, point)
+        strokes.QTest.mouseClick(canvas, Qt.MouseButton.LeftButton, keys, point)
+        QApplication.processEvents()
+
+    def key(self, key: Qt.Key, control: bool = False) -> None:
+        """Press a key over the canvas."""
+        keys = Qt.KeyboardModifier.ControlModifier if control else Qt.KeyboardModifier.NoModifier
+        strokes.QTest.keyClick(strokes.find_canvas(self.widget), key, keys)
+        QApplication.processEvents()
+
+    def click_run(self) -> None:
+        """Click the button once it can be clicked, and wait until the run has ended."""
+        self.click_synthesize()
+        self.wait_idle()
 
     def click_synthesize(self) -> None:
         """Click the button once it can be clicked."""
@@ -116,7 +142,29 @@ def open_desk(make_napari_viewer_proxy: Callable[..., Any], script: Script) -> C
         )
         dock = viewer.window.add_dock_widget(widget, name="Synthesize", area="right")
         desk = Desk(viewer, widget, dock)
-        desk.wait("the engine's answer", lambda: desk.widget._capabilities is not None)
+        desk.wait("the engine's answer", lambda: desk.widget.model.capabilities is not None)
+        viewer.reset_view()
+        return desk
+
+    return make
+
+
+@pytest.fixture
+def open_refine(make_napari_viewer_proxy: Callable[..., Any], script: Script) -> Callable[..., Desk]:
+    """Open a viewer with an image, a mask on it and the Refine panel, by default on the script."""
+
+    def make(mask: np.ndarray | None = None, image: np.ndarray | None = None, real: bool = False, **options: Any) -> Desk:
+        viewer = make_napari_viewer_proxy(show=True)
+        viewer.window.resize(1200, 800)
+        shape = SHAPE if mask is None else mask.shape
+        viewer.add_image(
+            np.random.default_rng(0).integers(0, 255, shape, np.uint8) if image is None else image, name="picture", **options
+        )
+        if mask is not None:
+            viewer.add_labels(mask, name="lesion", **options)
+        widget = RefineWidget(viewer) if real else RefineWidget(viewer, connect=lambda: ScriptedClient(script))
+        desk = Desk(viewer, widget, viewer.window.add_dock_widget(widget, name="Refine", area="right"))
+        desk.wait("the engine's answer", lambda: bool(desk.widget.model_id), 60)
         viewer.reset_view()
         return desk
 

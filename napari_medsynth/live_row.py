@@ -1,0 +1,30 @@
+"""The switch of live mode, and a line that tells what it does: draft or final, and how long that took."""
+
+from __future__ import annotations
+
+from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QWidget
+
+
+class LiveRow(QWidget):
+    """Shows the switch and a few words."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.switch = QCheckBox("after each stroke", self)
+        self.switch.setToolTip("Refine the shown slice after each stroke: at once in one step, in full after a short pause")
+        self._status = QLabel(self)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self.switch)
+        row.addStretch(1)
+        row.addWidget(self._status)
+
+    @property
+    def text(self) -> str:
+        """What it tells."""
+        return self._status.text()
+
+    def tell(self, text: str, detail: str = "") -> None:
+        """Say what live mode does, in a few words; `detail` is the tooltip."""
+        self._status.setText(text)
+        self._status.setToolTip(detail)

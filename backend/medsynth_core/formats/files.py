@@ -25,6 +25,7 @@ SUFFIXES = {
     ".tif": "TIFF",
     ".tiff": "TIFF",
     ".bmp": "BMP",
+    ".dcm": "DICOM",
 }
 _MAGIC = (
     (b"\x89PNG\r\n\x1a\n", "PNG"),
@@ -40,6 +41,7 @@ _MAGIC = (
     (b"\x1c\x02\0\0", "NIfTI"),
     (b"\0\0\x02\x1c", "NIfTI"),
 )
+_BARE_DICOM = (b"\x08\0\0\0", b"\x08\0\x05\0", b"\x08\0\x08\0", b"\x08\0\x16\0", b"\x02\0\0\0", b"\x02\0\x01\0", b"\x02\0\x10\0")
 SURE = 0.99
 NEAR = 48
 
@@ -49,7 +51,9 @@ def read(path: Path, series: int | None = None) -> Volume:
 
     `series` is the SeriesNumber to take where a DICOM folder holds several. Raises FormatError, InputError.
     """
-    kind = _kind(path)
+    kind = kind_of(path)
+    if series is not None and kind != "DICOM":
+        raise InputError(f"a series is chosen in a DICOM folder: {path.name} holds {kind}")
     if kind in ("PNG", "JPEG", "BMP"):
         from medsynth_core.formats import raster
 
@@ -58,16 +62,16 @@ def read(path: Path, series: int | None = None) -> Volume:
         from medsynth_core.formats import tiff
 
         return tiff.read_image(path)
-    return _read_volume(path, kind)
+    return _read_volume(path, kind, series)
 
 
-def read_mask(path: Path) -> Volume:
+def read_mask(path: Path, series: int | None = None) -> Volume:
     """Return a mask file as labels (1, z, y, x); their meaning is the model's (see `vocabulary`).
 
     Grey saved as RGB is understood, true color is refused. JPEG blurs a black-and-white mask: it is cut at half where
     nearly all pixels are near black or white, and refused elsewhere. Raises FormatError, InputError.
     """
-    kind = _kind(path)
+    kind = kind_of(path)
     if kind in ("PNG", "JPEG", "BMP"):
         from medsynth_core.formats import raster
 
@@ -77,19 +81,19 @@ def read_mask(path: Path) -> Volume:
         from medsynth_core.formats import tiff
 
         return tiff.read_labels(path)
-    volume = _read_volume(path, kind)
+    volume = _read_volume(path, kind, series)
     if volume.array.shape[0] != 1:
         raise FormatError(f"{path.name} has {volume.array.shape[0]} channels: a mask has one")
     return volume
 
 
 def write(path: Path, volume: Volume, recipe: Mapping[str, Any]) -> Path | None:
-    """Write a synthetic image, marked as such, whole or not at all; the suffix of `path` decides the format.
+    """Write an image, marked as the recipe says, whole or not at all; the suffix of `path` decides the format.
 
     Returns the file beside it that holds the recipe where the format cannot (BMP), else None. Raises FormatError when the
     format cannot hold the image, StorageFullError, InputError.
     """
-    kind = kind_of_name(path)
+    kind = _image_kind(path)
     if kind == "OME-Zarr":
         from medsynth_core.formats import omezarr
 
@@ -106,14 +110,25 @@ def write(path: Path, volume: Volume, recipe: Mapping[str, Any]) -> Path | None:
 
 def check_output(path: Path) -> None:
     """Raise FormatError or InputError now when `write` to this path is bound to fail later."""
-    kind = kind_of_name(path)
-    folder = path.parent
+    _image_kind(path)
+    check_place(path)
+
+
+def check_place(path: Path) -> None:
+    """Raise InputError when the path's folder cannot take a file of this name."""
+    kind, folder = kind_of_name(path), path.parent
     if not folder.is_dir():
         raise InputError(f"the folder {folder} does not exist: make it first")
     if not os.access(folder, os.W_OK):
         raise InputError(f"the folder {folder} cannot be written to: choose another")
     if path.is_dir() and not (kind == "OME-Zarr" and (path / "zarr.json").is_file()):
         raise InputError(f"{path.name} is a folder: choose another name for the image")
+
+
+def _image_kind(path: Path) -> str:
+    if kind_of_name(path) == "DICOM":
+        raise FormatError("images are not written as DICOM, only segmentations are: save as .nii.gz")
+    return kind_of_name(path)
 
 
 def kind_of_name(path: Path) -> str:
@@ -129,12 +144,15 @@ def suffix(path: Path) -> str:
     raise FormatError(f"{path.name} has a suffix that is not known: use one of {', '.join(SUFFIXES)}")
 
 
-def _kind(path: Path) -> str:
+def kind_of(path: Path) -> str:
+    """Return the format of a file or folder by its content. Raises FormatError, also where its name says another, InputError."""
     kind = _kind_of_content(path)
     try:
         named = kind_of_name(path)
     except FormatError:
         return kind
+    if named != kind and "DICOM" in (named, kind):  # names of DICOM files may be names of patients
+        raise FormatError(f"the file is named as {named} but holds {kind}: rename it to what it is")
     if named != kind:
         raise FormatError(f"{path.name} is named as {named} but holds {kind}: rename it to what it is")
     return kind
@@ -156,7 +174,11 @@ def _kind_of_content(path: Path) -> str:
         if head.startswith(magic):
             return kind
     if head[128:132] == b"DICM":
-        raise FormatError(f"{path.name} is a DICOM file: convert it to NIfTI first")
+        return "DICOM"
+    if head.startswith(_BARE_DICOM):
+        raise FormatError(
+            "the file looks like DICOM without its preamble, which cannot be told for sure: export it again as a DICOM file"
+        )
     known = ", ".join(dict.fromkeys(SUFFIXES.values()))
     raise FormatError(f"{path.name} is of an unknown kind: it must be one of {known}")
 
@@ -166,14 +188,22 @@ def _kind_of_folder(path: Path) -> str:
         return "OME-Zarr"
     if (path / ".zattrs").is_file() or (path / ".zgroup").is_file():
         raise FormatError(f"{path.name} is zarr v2: save it as OME-Zarr 0.5")
-    raise InputError(f"{path} is a folder: name a file in it, or an OME-Zarr folder")
+    from medsynth_core.formats import dicom
+
+    if dicom.is_folder(path):
+        return "DICOM"
+    raise InputError(f"{path} is a folder: name a file in it, an OME-Zarr folder, or a folder with the DICOM files of a series")
 
 
-def _read_volume(path: Path, kind: str) -> Volume:
+def _read_volume(path: Path, kind: str, series: int | None) -> Volume:
     if kind == "NIfTI":
         from medsynth_core.formats import nifti
 
         return nifti.read_image(path)
+    if kind == "DICOM":
+        from medsynth_core.formats import dicom
+
+        return dicom.read_image(path, series)
     from medsynth_core.formats import omezarr
 
     return omezarr.read_image(path)

@@ -18,7 +18,7 @@ DIGITAL_SOURCE_TYPE = _TERMS + "trainedAlgorithmicMedia"
 ENHANCED_SOURCE_TYPE = _TERMS + "algorithmicallyEnhanced"
 """IPTC's term for what an algorithm improved that was there before."""
 SENTENCE = f"Synthetic image made by MedSynth {medsynth_core.__version__}: not a patient"
-DERIVED_SENTENCE = f"Algorithm output: segmentation refined by MedSynth {medsynth_core.__version__}, check before use"
+DERIVED_SENTENCE = f"Refined by an algorithm (MedSynth {medsynth_core.__version__}): check before use"
 
 _XMP = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
@@ -33,7 +33,7 @@ def is_synthetic(recipe: Mapping[str, Any]) -> bool:
 
 
 def sentence(recipe: Mapping[str, Any]) -> str:
-    """Return the one sentence a reader of the file should see, at most 79 ASCII characters."""
+    """Return the one sentence a reader of the file should see, at most 64 ASCII characters."""
     return SENTENCE if is_synthetic(recipe) else DERIVED_SENTENCE
 
 

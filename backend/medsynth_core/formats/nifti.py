@@ -30,9 +30,8 @@ def read_image(path: Path) -> Volume:
 
     A fourth axis is the channel, RGB voxels are three channels; slope and intercept are applied.
     """
-    with open(path, "rb") as probe:
-        zipped = probe.read(2) == b"\x1f\x8b"
-    opener: Callable[..., Any] = gzip.open if zipped else open
+    opener = _opener(path)
+    zipped = opener is gzip.open
     with decoding(path.name, "NIfTI"), opener(path, "rb") as file:
         header = _header(path.name, file)
         array = _voxels(path, file, header, zipped)
@@ -48,6 +47,64 @@ def encode(volume: Volume, recipe: Mapping[str, Any], zipped: bool) -> bytes:
     header.extensions.append(nibabel.nifti1.Nifti1Extension(COMMENT_EXTENSION, recipe_text(recipe).encode()))
     content = image.to_bytes()
     return gzip.compress(content, compresslevel=6, mtime=0) if zipped else content
+
+
+def encode_labels(volume: Volume, recipe: Mapping[str, Any], zipped: bool, like: Path | None) -> bytes:
+    """Return a mask (1, z, y, x) with the version, axes, position codes, units and number type of `like`. Raises FormatError.
+
+    Free texts and extensions of `like` are not copied: they may be of a patient.
+    """
+    if like is None:
+        return encode(volume.with_array(_nameable(volume.array)), recipe, zipped)
+    with decoding(like.name, "NIfTI"), _opener(like)(like, "rb") as file:
+        header = _header(like.name, file).copy()
+    dtype = header.get_data_dtype().newbyteorder("=")
+    array = volume.array.astype(dtype) if _holds(dtype, volume.array) and not _is_scaled(header) else _nameable(volume.array)
+    shape = [int(n) for n in header["dim"][1 : int(header["dim"][0]) + 1]]
+    header.set_data_dtype(array.dtype)
+    for name in ("db_name", "aux_file", "intent_name"):
+        header[name] = b""
+    header["descrip"] = sentence(recipe).encode()
+    header["vox_offset"], header["magic"] = 0, type(header).single_magic
+    header.set_slope_inter(1, 0)
+    kind = nibabel.Nifti2Image if isinstance(header, nibabel.Nifti2Header) else nibabel.Nifti1Image
+    image = kind(array[0].T.reshape(shape, order="F"), None, header)
+    image.header.extensions.append(nibabel.nifti1.Nifti1Extension(COMMENT_EXTENSION, recipe_text(recipe).encode()))
+    content = image.to_bytes()
+    return gzip.compress(content, compresslevel=6, mtime=0) if zipped else content
+
+
+def grid_of(path: Path) -> tuple[np.ndarray, bool]:
+    """Return (affine to RAS mm, whether the file says so itself: it has a qform or sform code). Raises FormatError."""
+    with decoding(path.name, "NIfTI"), _opener(path)(path, "rb") as file:
+        header = _header(path.name, file)
+        return _affine(path.name, header), bool(header["qform_code"] > 0 or header["sform_code"] > 0)
+
+
+def _opener(path: Path) -> Callable[..., Any]:
+    with open(path, "rb") as probe:
+        return gzip.open if probe.read(2) == b"\x1f\x8b" else open
+
+
+def _is_scaled(header: Any) -> bool:
+    slope, intercept = float(header["scl_slope"]), float(header["scl_inter"])
+    return math.isfinite(slope) and slope != 0 and (slope, intercept) != (1, 0)
+
+
+def _holds(dtype: np.dtype[Any], labels: np.ndarray) -> bool:
+    if dtype.kind not in "iu":
+        return dtype.kind == "f"
+    return int(labels.min()) >= np.iinfo(dtype).min and int(labels.max()) <= np.iinfo(dtype).max
+
+
+def _nameable(labels: np.ndarray) -> np.ndarray:
+    """Return labels in a type that NIfTI readers expect: viewers refuse bool and 64 bits."""
+    if labels.dtype.kind == "f" or (labels.dtype.itemsize < 8 and labels.dtype != np.bool_):
+        return labels
+    for dtype in (np.uint8, np.int16, np.int32):
+        if _holds(np.dtype(dtype), labels):
+            return labels.astype(dtype)
+    return labels.astype(np.float64)
 
 
 def _header(name: str, file: IO[bytes]) -> Any:
@@ -96,7 +153,7 @@ def _declared(name: str, header: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
 
 def _scaled(array: np.ndarray, header: Any) -> np.ndarray:
     slope, intercept = float(header["scl_slope"]), float(header["scl_inter"])
-    if array.dtype == RGB or not math.isfinite(slope) or slope == 0 or (slope, intercept) == (1, 0):
+    if array.dtype == RGB or not _is_scaled(header):
         return array
     return (array * slope + (intercept if math.isfinite(intercept) else 0.0)).astype(np.float32)
 

@@ -18,7 +18,7 @@ from zarr.codecs import ZstdCodec
 
 from medsynth_core.errors import FormatError
 from medsynth_core.formats.limits import DTYPES, check_grid, check_honest, decoding
-from medsynth_core.formats.marking import digital_source_type, recipe_text
+from medsynth_core.formats.marking import digital_source_type, is_synthetic, recipe_text
 from medsynth_core.volume import Volume, affine_from_spacing
 
 CODECS = {"bytes", "crc32c", "blosc", "zstd"}
@@ -40,14 +40,18 @@ def read_image(path: Path) -> Volume:
         return Volume(_arranged(path.name, axes, array), _affine(attributes, scales, axes))
 
 
-def write_folder(folder: Path, volume: Volume, recipe: Mapping[str, Any]) -> None:
-    """Write the volume into a new folder, marked as what it is. The caller renames it into place."""
-    marked = json.loads(recipe_text(recipe)) | {
-        "affine": volume.affine.tolist(),
-        "digital_source_type": digital_source_type(recipe),
-    }
+def write_folder(folder: Path, volume: Volume, recipe: Mapping[str, Any], labels: Mapping[int, str] | None = None) -> None:
+    """Write the volume into a new folder, marked as what it is. The caller renames it into place.
+
+    `labels` (label value -> name) makes it a label image, https://ngff.openmicroscopy.org/0.5/#labels-md
+    """
+    term = digital_source_type(recipe)
+    marked = json.loads(recipe_text(recipe)) | {"affine": volume.affine.tolist(), "digital_source_type": term}
     group = zarr.open_group(folder, mode="w-", zarr_format=3)
-    group.attrs.update({"ome": _ome(volume), "medsynth": marked})
+    ome = _ome(volume, "synthetic" if is_synthetic(recipe) else "refined")
+    if labels is not None:
+        ome["image-label"] = {"properties": [{"label-value": value, "name": name} for value, name in labels.items()]}
+    group.attrs.update({"ome": ome, "medsynth": marked})
     array = group.create_array(
         "0",
         shape=volume.array.shape,
@@ -59,7 +63,7 @@ def write_folder(folder: Path, volume: Volume, recipe: Mapping[str, Any]) -> Non
     array[...] = volume.array
 
 
-def _ome(volume: Volume) -> dict[str, Any]:
+def _ome(volume: Volume, name: str) -> dict[str, Any]:
     axes: list[dict[str, str]] = [{"name": "c", "type": "channel"}]
     axes += [{"name": name, "type": "space", "unit": "millimeter"} for name in "zyx"]
     x, y, z = (float(v) for v in volume.affine[:3, 3])
@@ -68,7 +72,7 @@ def _ome(volume: Volume) -> dict[str, Any]:
         {"type": "translation", "translation": [0.0, z, y, x]},
     ]
     level = {"path": "0", "coordinateTransformations": steps}
-    return {"version": "0.5", "multiscales": [{"name": "synthetic", "axes": axes, "datasets": [level]}]}
+    return {"version": "0.5", "multiscales": [{"name": name, "axes": axes, "datasets": [level]}]}
 
 
 def _metadata(path: Path, node: str) -> dict[str, Any]:

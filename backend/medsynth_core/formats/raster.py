@@ -63,6 +63,41 @@ def encode(kind: str, volume: Volume, recipe: Mapping[str, Any]) -> bytes:
     return file.getvalue()
 
 
+def encode_labels(kind: str, volume: Volume, recipe: Mapping[str, Any], like: Path | None) -> bytes:
+    """Return a mask (1, 1, y, x) as PNG or BMP, with the pixel mode and palette of `like`. Raises FormatError, ShapeError."""
+    labels = _unsigned(kind, volume.to_image())
+    image = Image.fromarray(labels)
+    if like is not None and labels.dtype == np.uint8:
+        with decoding(like.name, kind), _opened(like, kind) as model:
+            image = _in_mode(image, model)
+    file = io.BytesIO()
+    image.save(file, format=kind, **({"pnginfo": _png_text(recipe)} if kind == "PNG" else {}))
+    return file.getvalue()
+
+
+def _unsigned(kind: str, labels: np.ndarray) -> np.ndarray:
+    """Return the labels in 8 bits, or in 16 where the mask has 16 or its values ask for them."""
+    least, most = int(labels.min()), int(labels.max())
+    wide = kind == "PNG" and (labels.dtype == np.uint16 or most > 255)
+    dtype = np.uint16 if wide else np.uint8
+    if labels.dtype.kind not in "biu" or least < 0 or most > np.iinfo(dtype).max:
+        bits = 16 if kind == "PNG" else 8
+        raise FormatError(f"{kind} holds labels of {bits} bits, the mask is {labels.dtype} from {least} to {most}: save as .tif")
+    return labels.astype(dtype)
+
+
+def _in_mode(image: Image.Image, model: Image.Image) -> Image.Image:
+    if model.mode == "1" and np.asarray(image).max() <= 1:
+        return Image.fromarray(np.asarray(image) != 0)
+    palette = model.getpalette() if model.mode == "P" else None
+    if palette is None:
+        return image.convert(model.mode) if model.mode in ("LA", "RGB", "RGBA") else image
+    image.putpalette(palette)
+    if "transparency" in model.info:
+        image.info["transparency"] = model.info["transparency"]
+    return image
+
+
 def _opened(path: Path, kind: str) -> Image.Image:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit, just below, is stricter

@@ -64,6 +64,41 @@ def encode(volume: Volume, recipe: Mapping[str, Any]) -> bytes:
     return file.getvalue()
 
 
+def encode_labels(volume: Volume, recipe: Mapping[str, Any], like: Path | None) -> bytes:
+    """Return a mask (1, z, y, x) as TIFF with the bits, colors and resolution of `like`. Raises FormatError."""
+    pages = volume.array[0]
+    options: dict[str, Any] = {"photometric": "minisblack", "compression": "zlib"}
+    if like is not None:
+        with decoding(like.name, "TIFF"), tifffile.TiffFile(like) as model:
+            pages, options = _in_coding(pages, model.pages.first)
+    packet = xmp_packet(recipe).encode()
+    file = io.BytesIO()
+    tifffile.imwrite(
+        file,
+        np.ascontiguousarray(pages),
+        description=recipe_text(recipe),
+        metadata=None,
+        extratags=[(XMP_TAG, "B", len(packet), packet, True)],
+        **options,
+    )
+    return file.getvalue()
+
+
+def _in_coding(labels: np.ndarray, model: Any) -> tuple[np.ndarray, dict[str, Any]]:
+    """Return (pages, options of imwrite) that code labels (z, y, x) as `model` does: 1 bit, palette, grey, or RGB."""
+    options: dict[str, Any] = {"photometric": "minisblack", "compression": "zlib"}
+    if model.bitspersample == 1 and labels.max() <= 1:
+        return labels != 0, {"photometric": "minisblack"}
+    if model.photometric == tifffile.PHOTOMETRIC.PALETTE and labels.dtype in (np.uint8, np.uint16):
+        options |= {"photometric": "palette", "colormap": model.colormap}
+    if model.photometric == tifffile.PHOTOMETRIC.RGB:
+        labels = np.stack([labels] * 3, axis=-1)  # (z, y, x, 3)
+        options["photometric"] = "rgb"
+    if "XResolution" in model.tags and "YResolution" in model.tags:
+        options |= {"resolution": model.get_resolution(), "resolutionunit": model.resolutionunit}
+    return labels, options
+
+
 def _check(path: Path, series: Any, shape: tuple[int, ...]) -> None:
     sides = dict(zip(series.axes, shape, strict=True))
     if "Y" not in sides or "X" not in sides or set(sides) - set("YX" + SLICE_AXES + COLOR_AXES):

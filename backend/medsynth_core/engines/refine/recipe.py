@@ -5,13 +5,15 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-from concurrent.futures import Future, ThreadPoolExecutor
+import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
 
 from medsynth_core.engines.refine.batches import Batch, make_batch
 from medsynth_core.engines.refine.items import Item
@@ -108,16 +110,32 @@ class RefineRecipe:
         return networks["masks"](batch.coarse, t, batch.distance, networks["encoder"](batch.image), kind)
 
 
-class _Ahead:
-    """Makes the next step's batch while this one is computed. A batch follows from its step alone, so nothing else changes."""
+class _Ahead(Dataset[Batch]):
+    """Makes the next batches while one is learned from, in a process of its own: a thread would fight for the interpreter.
+
+    A batch follows from its step alone, so nothing else changes. Where processes cannot be forked, batches are made in turn.
+    """
 
     def __init__(self, recipe: RefineRecipe) -> None:
         self._recipe = recipe
-        self._pool = ThreadPoolExecutor(1, "batches")
-        self._next: tuple[int, Future[Batch]] | None = None
+        self._batches: Iterator[Batch] = iter(())
+        self._next = -1
+
+    def __getitem__(self, step: int) -> Batch:
+        """Return the batch of a step; called in the process that works ahead."""
+        return self._recipe.batch_at(step)
 
     def take(self, step: int) -> Batch:
-        """Return the batch of a step and begin the one after it."""
-        waiting = self._next[1] if self._next and self._next[0] == step else self._pool.submit(self._recipe.batch_at, step)
-        self._next = (step + 1, self._pool.submit(self._recipe.batch_at, step + 1))
-        return waiting.result()
+        """Return the batch of a step and go on with those after it."""
+        if step != self._next:
+            self._batches = self._from(step)
+        self._next = step + 1
+        return next(self._batches)
+
+    def _from(self, step: int) -> Iterator[Batch]:
+        workers = 1 if sys.platform == "linux" else 0
+        return iter(DataLoader(self, None, sampler=range(step, self._recipe.steps), num_workers=workers, collate_fn=_as_it_is))
+
+
+def _as_it_is(batch: Batch) -> Batch:
+    return batch

@@ -134,8 +134,4 @@ class _Ahead(Dataset[Batch]):
 
     def _from(self, step: int) -> Iterator[Batch]:
         workers = 1 if sys.platform == "linux" else 0
-        return iter(DataLoader(self, None, sampler=range(step, self._recipe.steps), num_workers=workers, collate_fn=_as_it_is))
-
-
-def _as_it_is(batch: Batch) -> Batch:
-    return batch
+        return iter(DataLoader(self, None, sampler=range(step, self._recipe.steps), num_workers=workers))

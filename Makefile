@@ -56,11 +56,14 @@ bench: setup
 bench-quality: setup
 	@$(BIN)/python -m benchmarks.quality --data $(DATA) $(BENCH)
 
-# Retrains the models that ship, on CPU or GPU: a teacher, then its distillation to few steps. Run again to go on.
+# Retrains the models that ship, on CPU or GPU; of those that synthesize a teacher, then its distillation. Run again to go on.
 # TRAIN="--minutes 25" bounds the teacher; TRAIN="--preset gpu" takes the finer grid that a GPU can afford.
 starters: setup
 	@sh scripts/train_starter.sh $(BIN)/msynth polyp $(DATA)/polyp_polypgen/train $(TRAIN)
 	@sh scripts/train_starter.sh $(BIN)/msynth brain-slice $(DATA)/brain_brisc2025/train $(TRAIN)
+	@$(BIN)/msynth train refine $(DATA) -o runs/refiner --starter refiner $(TRAIN)
+	@$(BIN)/msynth train refine $(DATA)/polyp_polypgen/train -o runs/polyp-coarse --starter polyp-coarse
+	@$(BIN)/msynth train refine $(DATA)/brain_brisc2025/train -o runs/brain-slice-coarse --starter brain-slice-coarse
 
 clean:
 	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis demo.png

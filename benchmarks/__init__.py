@@ -1,1 +1,1 @@
-"""Measured figures: `make bench` (speed) and `make bench-quality`. Each prints a table and writes runs/bench/NAME.json."""
+"""Measured figures: `make bench` (speed), `make bench-quality`, `make bench-refine`. Each prints a table and writes runs/bench/NAME.json."""

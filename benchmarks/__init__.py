@@ -1,1 +1,4 @@
-"""Measured figures: `make bench` (speed), `make bench-quality`, `make bench-refine`. Each prints a table and writes runs/bench/NAME.json."""
+"""Measured figures: speed, quality of what is synthesized, gain by refining. Each prints a table and writes runs/bench/NAME.json.
+
+make bench, make bench-quality, make bench-refine
+"""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medsynth_core.errors import FormatError, InputError
-from medsynth_core.formats.dicom_header import Header, is_dicom, read_header
+from medsynth_core.formats.dicom_header import Header, is_dicom, quiet, read_header
 from medsynth_core.formats.dicom_pixels import check_planes, pixels
 from medsynth_core.formats.dicom_planes import Plane, arranged, planes_of
 from medsynth_core.formats.limits import decoding
@@ -40,15 +40,15 @@ def read_image(path: Path, series: int | None = None) -> Volume:
     """
     stack = read_stack(path, series)
     name = FILE if path.is_file() else SERIES
-    with decoding(name, "DICOM"):
+    with decoding(name, "DICOM"), quiet():
         return Volume(pixels(name, stack.planes), stack.affine)
 
 
 def read_stack(path: Path, series: int | None = None) -> Stack:
     """Return where the slices of a file or series lie, without their pixels, all checked. Raises FormatError, InputError."""
     name = FILE if path.is_file() else SERIES
-    headers = [_image_header(path)] if path.is_file() else _series(_headers(path), series)
-    with decoding(name, "DICOM"):
+    with decoding(name, "DICOM"), quiet():
+        headers = [_image_header(path)] if path.is_file() else _series(_headers(path), series)
         check_planes(name, headers)
         planes, affine = arranged([plane for header in headers for plane in planes_of(header)])
         return Stack(tuple(planes), affine)
@@ -62,7 +62,7 @@ def is_folder(path: Path) -> bool:
 def _image_header(path: Path) -> Header:
     header = read_header(path, FILE)
     if not header.is_image:
-        raise FormatError(f"{FILE} holds {header.what}, not an image: name an image or the folder of a series")
+        raise FormatError(f"{FILE} is no image ({header.what}): name an image or the folder of a series")
     return header
 
 

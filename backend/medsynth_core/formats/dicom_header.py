@@ -39,10 +39,11 @@ MAX_HEADER = 64 * 2**20
 
 @dataclass(frozen=True, eq=False)
 class Header:
-    """One file: where it is, how errors call it, its transfer syntax and the kept facts."""
+    """One file: where it is, how errors call it, its SOP class, its transfer syntax and the kept facts."""
 
     path: Path
     name: str
+    kind: UID
     syntax: UID
     facts: Dataset
 
@@ -54,8 +55,7 @@ class Header:
     @property
     def what(self) -> str:
         """The standard's name for what the file holds, such as "RT Structure Set Storage"."""
-        uid = UID(self.facts.get("SOPClassUID", "") or "")
-        return uid.name if uid in UID_dictionary else "something that is not an image"
+        return self.kind.name if self.kind in UID_dictionary else "of an unknown kind"
 
 
 @contextlib.contextmanager
@@ -89,7 +89,10 @@ def read_header(path: Path, name: str, tags: tuple[str, ...] = KEPT) -> Header:
         if file.tell() > MAX_HEADER:
             raise FormatError(f"{name} has a header of more than {MAX_HEADER // 2**20} MiB: it is damaged")
         facts = Dataset(whole)  # without the open file the whole one holds
-    return Header(path, name, UID(meta.TransferSyntaxUID), facts)
+        header = Header(path, name, UID(meta.get("MediaStorageSOPClassUID", "")), UID(meta.TransferSyntaxUID), facts)
+    if not header.is_image and header.what.endswith("Image Storage"):
+        raise FormatError(f"{name} is cut short: it should be an image and declares no pixels")
+    return header
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -121,9 +122,11 @@ def _frames(planes: Sequence[Plane]) -> Iterator[tuple[int, Array]]:
         with quiet(), opened(header.path) as file:
             _check_packed(header, file)
             count = int(header.facts.get("NumberOfFrames") or 1)
-            frames = iter_pixels(file, indices=[frame for _, frame in found] if count > 1 else None)
-            for (z, _), frame in zip(found, frames, strict=True):
-                yield z, frame
+            indices = [frame for _, frame in found] if count > 1 else None
+            unpacked: Any = iter_pixels(file, indices=indices)
+            with contextlib.closing(unpacked) as frames:  # before the file, also when the reader of this gives up
+                for (z, _), frame in zip(found, frames, strict=True):
+                    yield z, frame
 
 
 def _check_packed(header: Header, file: Any) -> None:

@@ -1,7 +1,6 @@
 """What every dock widget of ours does: it shows what the session tells and sends the user's intentions there.
 
-The widget of one engine says what is sent, what becomes of the results, what is checked before, and which fixes it knows.
-Arrays are the business of `layers`.
+The widget of one engine says what is sent, what becomes of results, what is checked before, and which fixes it knows.
 """
 
 from __future__ import annotations

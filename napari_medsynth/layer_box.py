@@ -57,7 +57,7 @@ class LayerBox(ElidedBox):
             self.setCurrentIndex(self._listed.index(layer) + int(self._optional))
         elif self._optional:
             self.setCurrentIndex(0)
-        if layer is not self.picked:
+        if layer != self.picked:  # not "is": napari hands plugins stand-ins of its layers, another one each time
             self.picked = layer
             self.layer_changed.emit()
 

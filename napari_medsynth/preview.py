@@ -11,20 +11,15 @@ from typing import Any
 
 import napari
 import numpy as np
-from app_model.types import KeyCode, KeyMod
 from napari.layers import Labels
-from napari.utils.colormaps import DirectLabelColormap
 from qtpy.QtCore import QTimer
 
 from napari_medsynth import camera, layers
 from napari_medsynth.connections import Connections
 from napari_medsynth.diff import Counts, Diff
 from napari_medsynth.layers import Cut
+from napari_medsynth.preview_layer import codes, preview_layer
 
-NAME = "Refine preview"
-ADDED, REMOVED = "#56b4e9", "#e69f00"
-"""Sky blue and orange: told apart by every kind of color vision (Okabe and Ito), and from the grey of an image."""
-FAINT, STRONG = "b0", "ff"
 DRAG_PX = 4
 """A press that moves further than this on the screen is a drag of the camera, no click."""
 
@@ -174,22 +169,12 @@ class Preview:
             return
         if self._layer is None:
             self._layer = self._add_layer(mask)
-        codes = np.where(self._diff.added, 1, 2) + 2 * (self._diff.region == self._current)
-        self._layer.data[self._index] = np.where(self._standing, codes, 0)
+        shown = codes(self._diff.added, self._diff.region == self._current)
+        self._layer.data[self._index] = np.where(self._standing, shown, 0)
         self._layer.refresh(extent=False)
 
     def _add_layer(self, mask: Labels) -> Labels:
-        layer = layers.empty_labels(mask, NAME, {**self._recipe, "part": "preview"})
-        colors = {
-            None: "transparent",
-            0: "transparent",
-            1: ADDED + FAINT,
-            2: REMOVED + FAINT,
-            3: ADDED + STRONG,
-            4: REMOVED + STRONG,
-        }
-        layer.colormap = DirectLabelColormap(color_dict=colors, name="MedSynth preview")
-        layer.opacity, layer.editable = 1.0, False
+        layer = preview_layer(mask, self._recipe)
         layer.mouse_drag_callbacks.append(self._clicked)
         for key, act in self._keys(mask).items():
             layer.bind_key(key, act, overwrite=True)
@@ -203,12 +188,12 @@ class Preview:
     def _keys(self, mask: Labels) -> dict[Any, Any]:
         """Return what keys do while the preview is the active layer; undo and redo are those of the mask under it."""
         return {
-            KeyCode.KeyN: lambda _: self.step(1),
-            KeyMod.Shift | KeyCode.KeyN: lambda _: self.step(-1),
-            KeyCode.KeyA: lambda _: self.accept_current(),
-            KeyCode.KeyR: lambda _: self.reject_current(),
-            KeyMod.CtrlCmd | KeyCode.KeyZ: lambda _: mask.undo(),
-            KeyMod.CtrlCmd | KeyMod.Shift | KeyCode.KeyZ: lambda _: mask.redo(),
+            "N": lambda _: self.step(1),
+            "Shift-N": lambda _: self.step(-1),
+            "A": lambda _: self.accept_current(),
+            "R": lambda _: self.reject_current(),
+            **{f"{control}-Z": lambda _: mask.undo() for control in ("Control", "Meta")},  # Meta: Command on macOS
+            **{f"{control}-Shift-Z": lambda _: mask.redo() for control in ("Control", "Meta")},
         }
 
     def _clicked(self, layer: Labels, event: Any) -> Iterator[None]:

@@ -119,7 +119,7 @@ class RefineDesk(MaskDesk):
         for layer in (self.mask, self.locked):
             if layer is not None and self.mask is not None and same_size(layer, self.mask):
                 digest.update(np.ascontiguousarray(layers.take(layer, cut)).data)
-        return cut.index, f"{id(self.mask)} {digest.hexdigest()}"
+        return cut.index, f"{hash(self.mask)} {digest.hexdigest()}"
 
     def make_lock(self) -> None:
         """Add an empty lock layer over the mask and take the brush."""

@@ -11,7 +11,7 @@ from napari_medsynth.layers import has_part
 from napari_medsynth.live_row import LiveRow
 from napari_medsynth.locked_row import LockedRow
 from napari_medsynth.panel import Panel
-from napari_medsynth.preview import ADDED, REMOVED
+from napari_medsynth.preview_layer import ADDED, REMOVED
 from napari_medsynth.review_bar import ReviewBar
 
 STRENGTHS = {"touch-up": "Touch up", "correct": "Correct", "redraw": "Redraw"}

@@ -85,9 +85,9 @@ class Desk:
         """Return the synthetic layers, lowest first."""
         return [layer for layer in self.viewer.layers if layer.name.startswith("[Synthetic]")]
 
-    def paint(self, center: tuple[float, float] = (32, 32), radii: tuple[float, float] = (10, 12)) -> None:
+    def paint(self, center: tuple[float, float] = (32, 32), radii: tuple[float, float] = (10, 12), points: int = 64) -> None:
         """Paint an ellipse on the active layer with the mouse."""
-        strokes.drag(self.viewer, strokes.find_canvas(self.widget), strokes.spiral(center, radii))
+        strokes.drag(self.viewer, strokes.find_canvas(self.widget), strokes.spiral(center, radii, points=points))
 
 
 @pytest.fixture(autouse=True, scope="session")

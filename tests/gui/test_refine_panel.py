@@ -17,7 +17,7 @@ from medsynth_core.errors import RefusedError
 from napari_medsynth import settings, strokes
 from napari_medsynth.diff import Counts
 from napari_medsynth.lamp import Lamp
-from napari_medsynth.preview import NAME
+from napari_medsynth.preview_layer import NAME
 from napari_medsynth.primary_button import Mode
 from napari_medsynth.uncertainty_tour import NAME as UNCERTAINTY
 from tests.gui.conftest import SHAPE, Desk, painted_mask
@@ -486,16 +486,16 @@ def test_it_works_while_napari_slices_in_the_background(refining: Callable[..., 
 
 def test_removing_the_dock_leaves_no_layer_and_no_listener(refining: Callable[..., Desk]) -> None:
     desk = refining()
+    before = list(desk.viewer.mouse_drag_callbacks)
     desk.panel.live.switch.click()
+    assert len(desk.viewer.mouse_drag_callbacks) == len(before) + 1
     gone = weakref.ref(desk.widget)
     desk.viewer.window.remove_dock_widget(desk.dock)
     viewer = desk.viewer
     del desk
-    QTest.qWait(50)
-    gc.collect()
     assert [layer.name for layer in viewer.layers] == ["picture", "lesion"]
-    assert gone() is None
-    assert not viewer.mouse_drag_callbacks
+    strokes.wait_until("the end of the widget", lambda: gc.collect() >= 0 and gone() is None, 5)
+    assert list(viewer.mouse_drag_callbacks) == before
     viewer.layers["lesion"].data = painted_mask(value=0)
 
 

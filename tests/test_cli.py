@@ -205,7 +205,7 @@ def test_a_wrong_mask_gets_one_sentence_and_no_job(
         (["-o", "a.png", "--model", "polyp", "--guidance", "99"], "guidance is 99"),
         (["-o", "a.png", "--model", "polyp", "--plane", "axial"], "--plane"),
         (["-o", "a.png", "--model", "polyp", "--option", "plane=axial"], "plane is not a parameter of this model; known: steps"),
-        (["-o", "a.png", "--model", "polyp", "--option", "steps"], "must be NAME=VALUE"),
+        (["-o", "a.png", "--model", "polyp", "--option", "steps"], "option is 'steps': write it as NAME=VALUE"),
         (["-o", "a.png", "--model", "polyp", "--count", "0"], "--count is 0"),
         (["-o", "a.png", "--model", "polyp", "--seed", "x"], "--seed"),
         (["-o", "a.png", "--model", "polyp", "--slice", "1"], "--slice is 1: the mask has slices 0 to 0"),

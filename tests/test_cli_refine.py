@@ -110,6 +110,15 @@ def test_the_uncertainty_is_written_beside_it(script: Script) -> None:
     np.testing.assert_array_equal(unsure > 0, np.asarray(Image.open("out.png")) != np.asarray(Image.open("mask.png")))
 
 
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [(["mask.png"], "label 255"), (["mask.png", "--label", "255=liver"], "liver"), (["--coarse", "polyp-coarse"], "polyp")],
+)
+def test_labels_are_named_where_the_format_can_say_it(script: Script, words: list[str], name: str) -> None:
+    assert run("refine", "image.png", *words, "-o", "out.ome.zarr") == 0
+    assert name in Path("out.ome.zarr/zarr.json").read_text("utf-8")
+
+
 def test_every_parameter_of_the_engine_is_a_flag(script: Script) -> None:
     words = (
         "--steps",
@@ -274,6 +283,7 @@ def test_whole_numbers_stored_as_floats_are_labels(script: Script) -> None:
     [
         (["image.png", "-o", "out.png"], "there is no MASK: .*--coarse MODEL"),
         (["image.png", "mask.png"], "-o/--output"),
+        (["image.png", "mask.png", "-o", "out.png", "--coarse", "polyp-coarse"], "a MASK and a --coarse network"),
         (["image.png", "mask.png", "-o", "out.gif"], "suffix"),
         (["image.png", "mask.png", "-o", "none/out.png"], "folder none does not exist"),
         (["image.png", "mask.png", "-o", "mask.png"], "mask.png is one of the inputs"),
@@ -290,6 +300,7 @@ def test_whole_numbers_stored_as_floats_are_labels(script: Script) -> None:
         (["image.png", "mask.png", "-o", "out.png", "--model", "liver"], "model is 'liver': it must be one of refiner, other;"),
         (["image.png", "mask.png", "-o", "out.png", "--model", "polyp-coarse"], "it must be one of refiner, other;"),
         (["image.png", "-o", "out.png", "--coarse", "refiner"], "coarse is 'refiner': it must be one of polyp-coarse;"),
+        (["image.png", "mask.png", "-o", "out.png", "--label", "one=polyp"], "label value is 'one'"),
         (["image.png", "mask.png", "-o", "out.png", "--wobble", "1"], "--wobble is not known here"),
         (["image.png", "mask.png", "third.png", "-o", "out.png"], "third.png is not known here"),
         (["none.png", "mask.png", "-o", "out.png"], "none.png does not exist"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,11 +48,12 @@ class Case:
 
 @dataclass(frozen=True)
 class Wish:
-    """How every case is refined."""
+    """How every case is refined; `names` tells what label values mean, for formats that can say it."""
 
     model: str
     seed: int
     params: Mapping[str, Any]
+    names: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +102,7 @@ def refine_case(engine: Client, case: Case, wish: Wish, follow: Callable[[Job], 
     made, uncertainty, info = job.result("mask"), job.result("uncertainty"), job.info()
     before = given.get("mask")
     mask = made if before is None else before.with_array(made.array.astype(before.array.dtype))
-    beside = _save(case, mask, uncertainty, info.recipe)
+    beside = _save(case, wish, mask, uncertainty, info.recipe)
     seconds = (info.ended or 0.0) - (info.started or 0.0)  # of computing: waiting for another case does not count
     return Refined(case, given["image"], before, mask, uncertainty, info.recipe, seconds, beside)
 
@@ -133,10 +134,10 @@ def check_labels(mask: Volume, name: str) -> None:
         raise InputError(f"{name} is empty: paint roughly where the object is, or leave the mask out and name a --coarse network")
 
 
-def _save(case: Case, mask: Volume, uncertainty: Volume, recipe: Mapping[str, Any]) -> tuple[Path, ...]:
+def _save(case: Case, wish: Wish, mask: Volume, uncertainty: Volume, recipe: Mapping[str, Any]) -> tuple[Path, ...]:
     from medsynth_core import formats
 
-    beside = [formats.write_mask(case.output, mask, recipe, like=case.mask, source=_source(case))]
+    beside = [formats.write_mask(case.output, mask, recipe, like=case.mask, source=_source(case), names=wish.names)]
     if case.uncertainty is not None:
         beside.append(formats.write(case.uncertainty, uncertainty, recipe))
     return tuple(path for path in beside if path is not None)

@@ -34,11 +34,27 @@ def given_params(args: argparse.Namespace, infos: Sequence[ParamInfo]) -> dict[s
 def read_params(options: Sequence[str], flags: Sequence[str], infos: Sequence[ParamInfo], command: str) -> dict[str, Any]:
     """Return the parameters given by --option NAME=VALUE and by flags not declared. Raises ParameterError naming the field."""
     known = {info.name: info for info in infos}
-    texts = dict(_name_and_value(text) for text in options)
+    texts = dict(name_and_value(text, "option") for text in options)
     texts |= _read_flags(flags, infos, command)
     if unknown := sorted(set(texts) - set(known)):
         raise ParameterError(f"{unknown[0]} is not a parameter of this model; known: {', '.join(known) or 'none'}")
     return {name: read_value(known[name], text) for name, text in texts.items()}
+
+
+def label_names(texts: Sequence[str]) -> dict[int, str]:
+    """Return label values with their names, as given by --label VALUE=NAME. Raises ParameterError."""
+    pairs = [name_and_value(text, "label") for text in texts]
+    if bad := [value for value, _ in pairs if not value.isdecimal()]:
+        raise ParameterError(f"label value is {bad[0]!r}: it must be a whole number, as in --label 1=polyp")
+    return {int(value): name for value, name in pairs}
+
+
+def name_and_value(text: str, field: str) -> tuple[str, str]:
+    """Return both sides of NAME=VALUE. Raises ParameterError."""
+    name, equals, value = text.partition("=")
+    if not (name and equals and value):
+        raise ParameterError(f"{field} is {text!r}: write it as NAME=VALUE")
+    return name, value
 
 
 def read_value(info: ParamInfo, text: str) -> Scalar:
@@ -69,13 +85,6 @@ def _help(info: ParamInfo) -> str:
     default = "" if info.default in ("", False) and info.kind in (ParamKind.TEXT, ParamKind.FLAG) else f"default {info.default}"
     facts = (words[0].lower() + words[1:], " ".join(filter(None, (rule, info.unit))), default)
     return "; ".join(filter(None, facts)).replace("%", "%%")
-
-
-def _name_and_value(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals or not name:
-        raise ParameterError(f"--option is {text!r}: it must be NAME=VALUE, such as steps=2")
-    return name, value
 
 
 def _read_flags(flags: Sequence[str], infos: Sequence[ParamInfo], command: str) -> dict[str, str]:

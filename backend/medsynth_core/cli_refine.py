@@ -17,7 +17,7 @@ from medsynth_core.cli_case import ENGINE, Case, Wish, check_case, refine_case
 from medsynth_core.cli_jobs import cancelled_unless_saved, find_card, follow
 from medsynth_core.cli_journal import Journal
 from medsynth_core.cli_pairs import is_many
-from medsynth_core.cli_params import add_param_flags, given_params
+from medsynth_core.cli_params import add_param_flags, given_params, label_names
 from medsynth_core.cli_plan import Folders, make_plan
 from medsynth_core.cli_report import ReportFile
 from medsynth_core.client import Job, connect
@@ -40,6 +40,7 @@ def add_refine_arguments(parser: argparse.ArgumentParser) -> None:
     add("--model", default=DEFAULT_MODEL, help=f"see msynth models list (default {DEFAULT_MODEL})")
     add("--seed", type=int, default=0, help="same seed, same mask (default 0)")
     add("--series", type=int, metavar="NUMBER", help="the series to take from a DICOM folder that holds several")
+    add("--label", action="append", default=[], metavar="VALUE=NAME", help="what a label value means, for DICOM SEG and OME-Zarr")
     add("--keep-identity", action="store_true", help="a DICOM SEG keeps patient and study of the series; else they are replaced")
     add("--again", action="store_true", help="for many: make also what is done, and replace what is there")
     add("--json", action="store_true", help="print the recipe of each mask, one line of JSON")
@@ -59,6 +60,8 @@ def refine(args: argparse.Namespace) -> int:
     params = given_params(args, declared_params())
     if args.mask is None and not params.get("coarse"):
         raise ParameterError("there is no MASK: give one after IMAGE, or name the network that draws it with --coarse MODEL")
+    if args.mask is not None and params.get("coarse"):
+        raise ParameterError("there are a MASK and a --coarse network, which only draws where there is none: leave one out")
     report = None if args.report is None else ReportFile(args.report, str(params.get("axis", "z")))
     return _refine_many(args, params, report) if is_many(args.image) else _refine_one(args, params, report)
 
@@ -120,10 +123,11 @@ def _terms(able: Capabilities, args: argparse.Namespace, params: dict[str, Scala
     infos = {info.name: info for info in able.engine(ENGINE).params}
     checked = {name: infos[name].check(value) for name, value in params.items()}
     card = find_card(able, ENGINE, args.model)
-    coarse = checked.get("coarse")
-    weights = {card.id: card.sha256} | ({str(coarse): find_card(able, ENGINE, str(coarse), "coarse").sha256} if coarse else {})
+    drawing = [find_card(able, ENGINE, str(checked["coarse"]), "coarse")] if checked.get("coarse") else []
+    names = {label.value: label.name for drawer in drawing for label in drawer.labels} | label_names(args.label)
+    weights = {used.id: used.sha256 for used in (card, *drawing)}
     complete = {name: checked.get(name, info.default) for name, info in infos.items()}
-    return Wish(card.id, args.seed, checked), card, {"models": weights, "seed": args.seed, "params": complete}
+    return Wish(card.id, args.seed, checked, names), card, {"models": weights, "seed": args.seed, "params": complete}
 
 
 def _tell(outcome: Outcome, as_json: bool) -> None:

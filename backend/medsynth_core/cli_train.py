@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from medsynth_core.cli_params import label_names, name_and_value
 from medsynth_core.cli_progress import how_far
 from medsynth_core.errors import ParameterError
 
@@ -70,7 +71,7 @@ def _order(arguments: argparse.Namespace) -> TrainingOrder:
     from medsynth_core.training.order import TrainingOrder
     from medsynth_core.training.pairs import Columns
 
-    table = Columns(arguments.metadata, arguments.group_by, dict(_pair(text, "option") for text in arguments.option))
+    table = Columns(arguments.metadata, arguments.group_by, dict(name_and_value(text, "option") for text in arguments.option))
     if arguments.metadata is None and (arguments.group_by or arguments.option):
         raise ParameterError("--group-by and --option name columns: give the table with --metadata CSV")
     return TrainingOrder(
@@ -78,7 +79,7 @@ def _order(arguments: argparse.Namespace) -> TrainingOrder:
         starter=arguments.starter,
         model_id=arguments.id or arguments.output.name,
         grey=arguments.grey,
-        label_names=_label_names(arguments.label),
+        label_names=label_names(arguments.label) or None,
         columns=table if arguments.metadata else None,
         steps=_positive(arguments.steps, "steps"),
         batch=_positive(arguments.batch, "batch"),
@@ -87,20 +88,6 @@ def _order(arguments: argparse.Namespace) -> TrainingOrder:
         seed=arguments.seed,
         device=_device(arguments.device),
     )
-
-
-def _label_names(texts: list[str]) -> dict[int, str] | None:
-    pairs = [_pair(text, "label") for text in texts]
-    if bad := [value for value, _ in pairs if not value.isdecimal()]:
-        raise ParameterError(f"label value is {bad[0]!r}: it must be a whole number, as in --label 1=polyp")
-    return {int(value): name for value, name in pairs} or None
-
-
-def _pair(text: str, field: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not (name and equals and value):
-        raise ParameterError(f"{field} is {text!r}: write it as NAME=VALUE")
-    return name, value
 
 
 def _positive(value: int | None, field: str) -> int | None:

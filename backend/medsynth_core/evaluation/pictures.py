@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw
 from skimage.measure import find_contours
 
 ADDED, REMOVED, RELABELED = "#56b4e9", "#e69f00", "#cc79a7"
-LABEL_COLORS = ("#f0e442", "#009e73", "#0072b2", "#d55e00", "#cc79a7", "#56b4e9", "#e69f00")
+LABEL_COLORS = ("#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7", "#56b4e9", "#e69f00")
 SIDE_PX = 300
 FINE = 2
 """Lines are drawn this much larger and shrunk, which smooths them."""
@@ -115,7 +115,7 @@ class _Canvas:
         """Return the labels as tints with contours; `frame` marks the part that the other pictures enlarge."""
         picture = self._ground.copy()
         for i, value in enumerate(self._plane.values):
-            _tint(picture, self._large(labels == value), LABEL_COLORS[i % len(LABEL_COLORS)], 0.28)
+            _tint(picture, self._large(labels == value), LABEL_COLORS[i % len(LABEL_COLORS)], 0.22)
         drawn = _drawable(picture)
         for i, value in enumerate(self._plane.values):
             self._contour(drawn, labels == value, LABEL_COLORS[i % len(LABEL_COLORS)])

@@ -147,13 +147,14 @@ def _facts(params: Mapping[str, Scalar], card: ModelCard) -> str:
     terms = card.license + ("" if card.commercial_use else ", no commercial use")
     facts = {"Model": f"{card.title} ({card.id})", "License": terms, "Trained on": card.data, "Attribution": card.attribution}
     made = f"Made by MedSynth {medsynth_core.__version__}. For research and for training algorithms, never for diagnosis."
-    listed = _pairs({k: v for k, v in facts.items() if v}) + _pairs({k: _value(v) for k, v in params.items()}, "code")
-    return f"<footer><h2>How they were made</h2><dl>{listed}</dl><p>{made}</p></footer>"
+    listed = _pairs({k: v for k, v in facts.items() if v})
+    asked = _pairs({name.replace("_", " "): _value(value) for name, value in params.items()})
+    return f'<footer><h2>How they were made</h2><dl>{listed}</dl><dl class="params">{asked}</dl><p>{made}</p></footer>'
 
 
-def _pairs(facts: Mapping[str, str], tag: str = "span") -> str:
+def _pairs(facts: Mapping[str, str]) -> str:
     escaped = ((html.escape(name), html.escape(value)) for name, value in facts.items())
-    return "".join(f"<div><dt><{tag}>{name}</{tag}></dt><dd>{value}</dd></div>" for name, value in escaped)
+    return "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in escaped)
 
 
 def _value(value: Scalar) -> str:
@@ -204,7 +205,8 @@ figcaption {{ margin-top: .25rem; font-size: .82rem; color: var(--faint); }}
 .removed {{ background: repeating-linear-gradient(135deg, {REMOVED} 0 4px, transparent 4px 6px); }}
 .heat {{ background: linear-gradient(90deg, #57106e, #bc3754, #f98e09, #fcffa4); }}
 .failed {{ border-left: 4px solid {REMOVED}; }} ul {{ margin: 0; padding-left: 1.1rem; }} li {{ overflow-wrap: anywhere; }}
-dl {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(220px, 1fr)); gap: .5rem 1.5rem; margin: 0 0 1rem; }}
+dl {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(300px, 1fr)); gap: .5rem 1.5rem; margin: 0 0 1rem; }}
+dl.params {{ grid-template-columns: repeat(auto-fill, minmax(130px, 1fr)); }}
 dt {{ font-size: .8rem; color: var(--faint); }} dd {{ margin: 0; overflow-wrap: anywhere; }}
 @media (max-width: 900px) {{ .panes {{ grid-template-columns: repeat(auto-fill, minmax(160px, 1fr)); }} }}
 @media print {{ section {{ break-inside: avoid; }} }}

@@ -301,6 +301,23 @@ def test_frames_that_are_not_described(tmp_path: Path) -> None:
     refuse_one(tmp_path, ds, "declares 3 frames and describes 2")
 
 
+def test_a_file_that_may_not_be_opened_is_not_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from medsynth_core.formats import dicom
+
+    def forbidden(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    series(tmp_path / "s")
+    monkeypatch.setattr(dicom, "is_dicom", forbidden)
+    refuse(tmp_path / "s", "a file of the folder cannot be opened: Permission denied")
+
+
+def test_a_folder_of_folders_is_not_named(tmp_path: Path) -> None:
+    (tmp_path / "Quixote").mkdir()
+    series(tmp_path / "Quixote" / "s")
+    refuse(tmp_path / "Quixote", "is a folder: name .* a folder with the DICOM files of a series")
+
+
 def test_too_many_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from medsynth_core.formats import dicom
 

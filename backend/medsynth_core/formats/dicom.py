@@ -55,8 +55,11 @@ def read_stack(path: Path, series: int | None = None) -> Stack:
 
 
 def is_folder(path: Path) -> bool:
-    """Return whether any file directly in the folder is DICOM."""
-    return any(is_dicom(file) for file in _files(path))
+    """Return whether any file directly in the folder is DICOM. Raises InputError when one cannot be opened."""
+    try:
+        return any(is_dicom(file) for file in _files(path))
+    except OSError as problem:
+        raise InputError(f"a file of the folder cannot be opened: {problem.strerror}") from None
 
 
 def _image_header(path: Path) -> Header:

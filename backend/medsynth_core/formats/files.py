@@ -192,7 +192,7 @@ def _kind_of_folder(path: Path) -> str:
 
     if dicom.is_folder(path):
         return "DICOM"
-    raise InputError(f"{path} is a folder: name a file in it, an OME-Zarr folder, or a folder with the DICOM files of a series")
+    raise InputError("the input is a folder: name a file in it, an OME-Zarr folder, or a folder with the DICOM files of a series")
 
 
 def _read_volume(path: Path, kind: str, series: int | None) -> Volume:

@@ -62,7 +62,7 @@ def encode_labels(volume: Volume, recipe: Mapping[str, Any], zipped: bool, like:
     array = volume.array.astype(dtype) if _holds(dtype, volume.array) and not _is_scaled(header) else _nameable(volume.array)
     shape = [int(n) for n in header["dim"][1 : int(header["dim"][0]) + 1]]
     header.set_data_dtype(array.dtype)
-    for name in ("db_name", "aux_file", "intent_name"):
+    for name in {"db_name", "aux_file", "intent_name"} & set(header.keys()):  # NIfTI-2 has no db_name
         header[name] = b""
     header["descrip"] = sentence(recipe).encode()
     header["vox_offset"], header["magic"] = 0, type(header).single_magic

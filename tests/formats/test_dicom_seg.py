@@ -199,7 +199,7 @@ def test_what_cannot_be_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(ShapeError, match="resample"):
         formats.write_mask(out, Volume(np.ones((1, 4, 6, 5), np.uint8), affine_from_spacing((2, 1, 1))), RECIPE, source=scan)
     with pytest.raises(InputError, match="whole numbers"):
-        formats.write_mask(out, image.with_array(np.ones(image.array.shape, np.float32)), RECIPE, source=scan)
+        formats.write_mask(out, image.with_array(np.full(image.array.shape, 0.5, np.float32)), RECIPE, source=scan)
     with pytest.raises(FormatError, match="needs the DICOM images"):
         formats.write_mask(out, labels(image), RECIPE)
     assert not out.exists()

@@ -200,13 +200,20 @@ def test_outputs_that_cannot_be_are_refused_before_the_work(tmp_path: Path) -> N
     formats.check_mask_output(tmp_path / "out.dcm", Scan(tmp_path / "s"))
 
 
-@pytest.mark.parametrize(
-    ("array", "name"), [(FLAT * 1.5, "a.png"), (FLAT.astype(np.int16) - 1, "a.png"), (FLAT.astype(np.uint16) * 300, "a.bmp")]
-)
+@pytest.mark.parametrize(("array", "name"), [(FLAT.astype(np.int16) - 1, "a.png"), (FLAT.astype(np.uint16) * 300, "a.bmp")])
 def test_labels_a_picture_cannot_hold_are_refused(tmp_path: Path, array: np.ndarray, name: str) -> None:
     with pytest.raises(FormatError, match=r"save as \.tif"):
         formats.write_mask(tmp_path / name, Volume(array[None, None]), RECIPE)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("suffix", [".png", ".ome.zarr", ".nii", ".tif"])
+def test_labels_kept_as_real_numbers_are_labels_if_they_are_whole(tmp_path: Path, suffix: str) -> None:
+    formats.write_mask(tmp_path / f"out{suffix}", Volume(FLAT[None, None].astype(np.float32)), RECIPE)
+    np.testing.assert_array_equal(formats.read_mask(tmp_path / f"out{suffix}").array[0, 0], FLAT)
+    if suffix in (".png", ".ome.zarr"):
+        with pytest.raises(InputError, match="fractions"):
+            formats.write_mask(tmp_path / f"half{suffix}", Volume(FLAT[None, None] * 0.5), RECIPE)
 
 
 def orientations() -> list[tuple[tuple[int, ...], tuple[int, ...]]]:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pydicom
 from pydicom.encaps import generate_frames
 from pydicom.pixels import apply_color_lut, get_decoder, iter_pixels
-from pydicom.uid import UID, JPEG2000TransferSyntaxes, RLELossless
+from pydicom.uid import UID, JPEG2000TransferSyntaxes, RLELossless, UID_dictionary
 
 from medsynth_core.errors import FormatError
 from medsynth_core.formats.dicom_header import Header, opened, quiet
@@ -79,15 +79,14 @@ def _check_kind(header: Header) -> None:
 def _check_syntax(header: Header) -> None:
     syntax = header.syntax
     try:
-        available = get_decoder(syntax).is_available
+        decoder = get_decoder(syntax)
     except NotImplementedError:
-        available = False
-    if not available:
-        packed = syntax.name if syntax.is_transfer_syntax and not syntax.is_private else "a private method"
-        raise FormatError(
-            f"{header.name} is compressed as {packed}, which no installed decoder reads: "
-            "pip install python-gdcm, or unpack it first, with dcmdjpeg or gdcmconv --raw"
-        )
+        packed = syntax.name if syntax in UID_dictionary else "a private method"
+        raise FormatError(f"{header.name} is compressed as {packed}, which is not read: export it uncompressed") from None
+    if not decoder.is_available:
+        gdcm = any("gdcm" in line for line in decoder.missing_dependencies)
+        way = "pip install python-gdcm, or unpack it with dcmdjpeg" if gdcm else "export it uncompressed"
+        raise FormatError(f"{header.name} is compressed as {syntax.name}, which no installed decoder reads: {way}")
 
 
 def _check_amount(name: str, headers: Sequence[Header]) -> None:
@@ -164,17 +163,16 @@ def _colored(indices: Array, facts: Any) -> Array:
 
 
 def _without_padding(stack: Array, facts: Any) -> None:
-    """Give pixels outside of the field of view (PS3.3 C.7.5.1.1.2) the least value inside: their number is no intensity."""
-    value = facts.get("PixelPaddingValue")
+    """Give pixels outside of the field of view (PS3.3 C.7.5.1.1.2) the darkest value inside: their number is no intensity."""
+    value, limit = facts.get("PixelPaddingValue"), facts.get("PixelPaddingRangeLimit")
     if not isinstance(value, int):
         return
-    limit = facts.get("PixelPaddingRangeLimit")
     low, high = sorted((value, limit if isinstance(limit, int) else value))
-    outside = (stack >= low) & (stack <= high)
-    if not outside.any() or outside.all():
-        return
-    inside = stack[~outside]
-    stack[outside] = inside.max() if facts.PhotometricInterpretation == "MONOCHROME1" else inside.min()
+    darkest = np.max if facts.PhotometricInterpretation == "MONOCHROME1" else np.min
+    inside = (plane[(plane < low) | (plane > high)] for plane in stack[0])  # plane by plane: a copy of one, not of all
+    ends = [darkest(values) for values in inside if values.size]
+    for plane in stack[0] if ends else ():
+        plane[(plane >= low) & (plane <= high)] = darkest(ends)
 
 
 def _inverted(stack: Array, facts: Any) -> None:

@@ -56,6 +56,8 @@ def write_mask(
     kind = _mask_kind(path, source)
     if mask.array.shape[0] != 1:
         raise ShapeError(f"the mask has {mask.array.shape[0]} channels: it must have one")
+    if mask.array.dtype.kind == "f" and kind not in ("NIfTI", "TIFF"):
+        mask = mask.with_array(_whole(mask.array))
     if source is not None and kind == "DICOM":
         from medsynth_core.formats import dicom_seg
 
@@ -109,6 +111,14 @@ def _on_grid_of(like: Path, mask: Volume) -> Volume:
     if mask.size != model.size:
         raise ShapeError(f"the result is {mask.size}, the mask it was made from {model.size} (z, y, x): they must match")
     return mask
+
+
+def _whole(labels: np.ndarray) -> np.ndarray:
+    """Return labels kept as real numbers, as some NIfTI masks are, in 32 bits. Raises InputError for fractions."""
+    whole = np.rint(labels)
+    if not np.array_equal(whole, labels) or np.abs(whole).max() >= 2**31:
+        raise InputError("the mask holds fractions: labels are whole numbers; threshold it first")
+    return whole.astype(np.int32)
 
 
 def _write_zarr(path: Path, mask: Volume, recipe: Mapping[str, Any], names: Mapping[int, str]) -> None:

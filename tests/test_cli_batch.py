@@ -263,7 +263,7 @@ def test_the_same_name_twice_is_refused_for_that_name(script: Script, capsys: py
     save_volume(Path("masks/b.tif"), square()[None, None])
     assert refine() == 1
     told = capsys.readouterr().err
-    assert "a: a.jpg and a.png have the same name: rename one" in told
+    assert "a: a.jpg and a.png would give results of the same name: rename one" in told
     assert "b: b.png and b.tif could both be its mask: rename one" in told
     assert made() == ["c.png"]
 
@@ -275,30 +275,32 @@ def test_without_masks_the_coarse_network_draws_them(script: Script) -> None:
 
 
 @pytest.mark.parametrize(
-    ("images", "masks", "expected"),
+    ("images", "masks", "status", "expected"),
     [
-        ("images/[ab].png", "masks", ["a.png", "b.png"]),
-        ("images/?.png", "masks/*.png", ["a.png", "b.png", "c.png"]),
-        ("images/[!a].png", "masks/*", ["b.png", "c.png"]),
-        ("p/*_0000.png", "masks", ["a_0000.png", "b_0000.png"]),
-        ("p/*_0000.png", "masks/*.png", ["a_0000.png", "b_0000.png"]),
-        ("deep/*/flair.png", "deep/*/seg.png", ["one/flair.png", "two/flair.png"]),
-        ("deep/**/flair.png", "deep/**/seg.png", ["one/flair.png", "two/flair.png"]),
-        ("deep", "masks", None),
+        ("images/[ab].png", "masks", 0, ["a.png", "b.png"]),
+        ("images/?.png", "masks/*.png", 0, ["a.png", "b.png", "c.png"]),
+        ("images/[!a].png", "masks/*", 0, ["b.png", "c.png"]),
+        ("p/*_0000.png", "masks", 0, ["a.png", "b.png"]),
+        ("p/*_0000.png", "masks/*.png", 0, ["a.png", "b.png"]),
+        ("deep/*/flair.png", "deep/*/seg.png", 0, ["one/seg.png", "two/seg.png"]),
+        ("deep/**/flair.png", "deep/**/seg.png", 0, ["one/seg.png", "two/seg.png"]),
+        ("deep/t*/flair.png", "deep/*/seg.png", 0, ["two/seg.png"]),
+        ("deep/*/flair.png", "deep/t*/seg.png", 1, ["two/seg.png"]),
+        ("deep/*/*.png", "masks/[o]*.png", 2, []),
+        ("deep", "masks", 2, []),
+        ("p", "masks", 2, []),
     ],
 )
 def test_patterns_pair_by_names_or_by_what_the_stars_stand_for(
-    script: Script, capsys: pytest.CaptureFixture[str], images: str, masks: str, expected: list[str] | None
+    script: Script, capsys: pytest.CaptureFixture[str], images: str, masks: str, status: int, expected: list[str]
 ) -> None:
     for name in "ab":
         put(f"p/{name}_0000.png", shade(5))
     for name in ("one", "two"):
         put(f"deep/{name}/flair.png", shade(6))
         put(f"deep/{name}/seg.png", square())
-    status = run("refine", images, masks, "-o", "out")
-    assert status == (2 if expected is None else 0), capsys.readouterr().err
-    if expected is not None:
-        assert made() == expected
+    assert run("refine", images, masks, "-o", "out") == status, capsys.readouterr().err
+    assert made() == expected
 
 
 def test_the_results_are_not_taken_for_inputs(script: Script) -> None:
@@ -369,7 +371,7 @@ def test_formats_may_be_mixed(script: Script) -> None:
         (["images", "empty", "-o", "out"], "empty holds no image"),
         (["images", "others", "-o", "out"], "no image of images has its mask: .*a.png and z.png"),
         (["images/[z-a].png", "masks", "-o", "out"], "is not a pattern"),
-        (["images", "masks", "-o", "out", "--coarse", "refiner"], "coarse is 'refiner'"),
+        (["images", "-o", "out", "--coarse", "refiner"], "coarse is 'refiner'"),
     ],
 )
 def test_wrong_words_get_one_sentence_and_no_job(
@@ -381,6 +383,7 @@ def test_wrong_words_get_one_sentence_and_no_job(
     before = {path: path.read_bytes() for path in Path().rglob("*.png")}
     complaint(capsys, run("refine", *words), 2, sentence)
     assert not script.submitted
+    assert not Path("out").exists()
     assert {path: path.read_bytes() for path in Path().rglob("*.png")} == before
 
 

@@ -1,7 +1,8 @@
 """Which mask belongs to which image: folders and patterns in, pairs and what has no partner out.
 
-A folder stands for everything in it, FOLDER/*. Masks are paired by equal names; where no name is equal, by what the wildcards of
-both patterns stand for, as in images/*_0000.nii.gz with masks/*.nii.gz or data/*/flair.nii.gz with data/*/seg.nii.gz.
+A folder stands for everything in it, FOLDER/*. Masks are paired by equal names. Where not one name is equal, by the parts of
+the path that hold wildcards, as in data/p*/flair.nii.gz with masks/*/seg.nii.gz; where these are not, by what the wildcards
+stand for, as in images/*_0000.nii.gz with masks/*.nii.gz.
 """
 
 from __future__ import annotations
@@ -20,12 +21,19 @@ _SIGNS = re.compile(r"(?P<deep>\*\*/)|(?P<star>\*+)|(?P<one>\?)|\[(?P<no>!?)(?P<
 
 @dataclass(frozen=True)
 class Found:
-    """A file, or a folder that is one image. `stem` is its place below the searched folder without suffix, `stars` what the
-    wildcards stand for."""
+    """A file, or a folder that is one image. `place` is its path below the searched folder, `stem` that without suffix.
+
+    `keys` are what it may be paired by, the first one first: its stem, the parts that hold wildcards, what these stand for.
+    """
 
     path: Path
-    stem: str
-    stars: str
+    place: str
+    keys: tuple[str, str, str]
+
+    @property
+    def stem(self) -> str:
+        """Its place without suffix."""
+        return self.keys[0]
 
 
 @dataclass(frozen=True)
@@ -38,10 +46,12 @@ class Search:
 
 @dataclass(frozen=True)
 class Pairing:
-    """Partner by stem of an image, None where it has none; `twice` holds the names that several files share, `alone` what has
-    no image."""
+    """Partner by stem of an image, None where it has none.
 
-    partners: dict[str, Path | None]
+    `twice` holds the places of several that could be its partner, `alone` those of what has no image.
+    """
+
+    partners: dict[str, Found | None]
     twice: dict[str, tuple[str, ...]]
     alone: tuple[str, ...]
 
@@ -61,15 +71,18 @@ def is_one_image(folder: Path) -> bool:
 
 
 def search(text: str, spare: Path) -> Search:
-    """Return what a folder or pattern stands for, sorted; hidden files, links in a circle and the folder `spare` are not
-    looked into. Raises InputError when there is nothing."""
+    """Return what a folder or pattern stands for, sorted. Raises InputError when there is nothing.
+
+    Hidden files, linked folders (they may lead in a circle) and the folder `spare` are not looked into.
+    """
     folder = Path(text).is_dir()
     root, pattern = (Path(text), "*") if folder else _split(text)
     if not root.is_dir():
         raise InputError(f"{text} matches nothing: the folder {root} does not exist")
     rule, depth = _rule(pattern), 99 if "**" in pattern else pattern.count("/")
-    matches = [(path, rule.fullmatch(path.relative_to(root).as_posix())) for path in _walk(root, depth, spare)]
-    met = [_found(path, root, match.groups()) for path, match in matches if match]
+    places = {path: path.relative_to(root).as_posix() for path in _walk(root, depth, spare)}
+    matches = [(path, place, rule.fullmatch(place)) for path, place in places.items()]
+    met = [_found(path, place, pattern, match.groups()) for path, place, match in matches if match]
     images = [found for found in met if not folder or _is_image(found.path)]
     if not images:
         raise InputError(f"{text} holds no image" if folder else f"{text} matches nothing: try it with ls, and quote the pattern")
@@ -77,34 +90,27 @@ def search(text: str, spare: Path) -> Search:
 
 
 def pair(images: Sequence[Found], others: Sequence[Found]) -> Pairing:
-    """Return the partner of each image among the others, by equal stems or else by equal wildcards."""
-    by_stem = not {i.stem for i in images}.isdisjoint(o.stem for o in others)
-    keys = {image.stem: image.stem if by_stem else image.stars for image in images}
+    """Return the partner of each image among the others, by the first kind of key that any of them share."""
+    kinds = range(len(others[0].keys))
+    kind = next((k for k in kinds if not {i.keys[k] for i in images}.isdisjoint(o.keys[k] for o in others)), 0)
     groups: dict[str, list[Found]] = {}
     for other in others:
-        groups.setdefault(other.stem if by_stem else other.stars, []).append(other)
-    partners = {stem: groups[key][0].path if key in groups else None for stem, key in keys.items()}
+        groups.setdefault(other.keys[kind], []).append(other)
+    keys = {image.stem: image.keys[kind] for image in images}
+    partners = {stem: groups[key][0] if key in groups else None for stem, key in keys.items()}
+    twice = {stem: tuple(o.place for o in groups[key]) for stem, key in keys.items() if len(groups.get(key, ())) > 1}
     wanted = set(keys.values())
-    twice = {stem: tuple(o.path.name for o in groups[key]) for stem, key in keys.items() if len(groups.get(key, ())) > 1}
-    return Pairing(partners, twice, tuple(o.path.name for key, group in groups.items() if key not in wanted for o in group))
-
-
-def doubles(images: Sequence[Found]) -> dict[str, tuple[str, ...]]:
-    """Return the stems that several images share, with their file names: their results would overwrite each other."""
-    groups: dict[str, list[str]] = {}
-    for image in images:
-        groups.setdefault(image.stem, []).append(image.path.name)
-    return {stem: tuple(names) for stem, names in groups.items() if len(names) > 1}
+    return Pairing(partners, twice, tuple(o.place for key, group in groups.items() if key not in wanted for o in group))
 
 
 def stem_of(name: str) -> str:
-    """Return a name without its suffix, also a double one such as .nii.gz."""
+    """Return a name or place without its suffix, also a double one such as .nii.gz."""
     from medsynth_core import formats
 
     try:
         return name[: -len(formats.suffix(Path(name)))]
     except FormatError:
-        return name[:-4] if name.lower().endswith(".dcm") else name
+        return name
 
 
 def _split(text: str) -> tuple[Path, str]:
@@ -149,9 +155,10 @@ def _is_same(path: Path, other: Path) -> bool:
     return path.resolve() == other.resolve()
 
 
-def _found(path: Path, root: Path, stars: Sequence[str]) -> Found:
-    place = path.relative_to(root)
-    return Found(path, (place.parent / stem_of(place.name)).as_posix(), stem_of("|".join(stars)))
+def _found(path: Path, place: str, pattern: str, stars: Sequence[str]) -> Found:
+    parts, signs = place.split("/"), pattern.split("/")
+    varied = parts if "**" in signs else [part for part, sign in zip(parts, signs, strict=True) if WILDCARDS.search(sign)]
+    return Found(path, place, (stem_of(place), stem_of("/".join(varied)), stem_of("|".join(stars))))
 
 
 def _is_image(path: Path) -> bool:
@@ -159,8 +166,9 @@ def _is_image(path: Path) -> bool:
 
 
 def _is_dicom(path: Path) -> bool:
+    from medsynth_core.formats.files import kind_of
+
     try:
-        with open(path, "rb") as file:
-            return file.read(132)[128:] == b"DICM"
-    except OSError:
+        return kind_of(path) == "DICOM"
+    except InputError:
         return False

@@ -39,14 +39,12 @@ def make_plan(folders: Folders) -> Plan:
     _check_folders(folders)
     images = search(folders.image, folders.output)
     partners = {name: _partners(images.found, name, text, folders) for name, text in _belongings(folders)}
-    cases, refused = [], []
-    for found in images.found:
-        case = _case(found, partners, folders)
-        reason = _reason(found, images.found, partners)
-        refused += [(case, reason)] if reason else []
-        cases += [] if reason else [case]
+    every = [_case(found, partners, folders) for found in images.found]
+    reasons = [_reason(case, every, partners) for case in every]
+    cases = [case for case, reason in zip(every, reasons, strict=True) if not reason]
+    refused = [(case, reason) for case, reason in zip(every, reasons, strict=True) if reason]
     if not cases:
-        raise InputError(_no_pair(folders, images.found, partners))
+        raise InputError(_no_pair(folders, images.found, partners) or f"{every[0].name}: {reasons[0]}")
     remarks = [_listed("left out, as no image", images.left_out)]
     remarks += [_listed(f"{name} without an image", pairing.alone) for name, pairing in partners.items()]
     return Plan(tuple(cases), tuple(refused), tuple(filter(None, remarks)))
@@ -63,24 +61,24 @@ def _partners(images: Sequence[Found], name: str, text: str, folders: Folders) -
 
 
 def _case(found: Found, partners: dict[str, Pairing], folders: Folders) -> Case:
+    """Return the case of an image; its result bears the name of the mask it was made from."""
     belongs = {name: pairing.partners[found.stem] for name, pairing in partners.items()}
-    mask = belongs.get("mask")
-    suffix = result_suffix(mask or found.path)
-    second = None if folders.uncertainty is None else folders.uncertainty / (found.stem + uncertainty_suffix(suffix))
-    return Case(found.stem, found.path, folders.output / (found.stem + suffix), mask, belongs.get("locked"), second)
+    paths = {name: partner.path for name, partner in belongs.items() if partner is not None}
+    model = belongs.get("mask") or found
+    suffix = result_suffix(model.path)
+    second = None if folders.uncertainty is None else folders.uncertainty / (model.stem + uncertainty_suffix(suffix))
+    return Case(found.stem, found.path, folders.output / (model.stem + suffix), paths.get("mask"), paths.get("locked"), second)
 
 
-def _reason(found: Found, images: Sequence[Found], partners: dict[str, Pairing]) -> str:
+def _reason(case: Case, every: Sequence[Case], partners: dict[str, Pairing]) -> str:
     """Return why an image cannot be refined, empty if it can."""
-    equals = [other.path.name for other in images if other.stem == found.stem]
-    if len(equals) > 1:
-        return f"{' and '.join(equals)} have the same name: rename one"
     for name, pairing in partners.items():
-        if pairing.partners[found.stem] is None:
+        if pairing.partners[case.name] is None:
             return f"no {name} has this name"
-        if names := pairing.twice.get(found.stem):
+        if names := pairing.twice.get(case.name):
             return f"{' and '.join(names)} could both be its {name}: rename one"
-    return ""
+    equals = [other.image.name for other in every if other.output == case.output or other.name == case.name]
+    return f"{' and '.join(equals)} would give results of the same name: rename one" if len(equals) > 1 else ""
 
 
 def result_suffix(path: Path) -> str:
@@ -126,11 +124,12 @@ def _same(a: Path, b: Path) -> bool:
 
 
 def _no_pair(folders: Folders, images: Sequence[Found], partners: dict[str, Pairing]) -> str:
+    """Return that no image has a partner, with names that were meant to be equal; empty if some have one."""
     for name, pairing in partners.items():
-        if pairing.alone and not any(pairing.partners.values()):
-            first = f"{images[0].path.name} and {pairing.alone[0]}"
-            return f"no image of {folders.image} has its {name}: equal names pair, and the first ones are {first}"
-    return f"none of the {len(images)} images can be refined: {_reason(images[0], images, partners)}"
+        if not any(pairing.partners.values()):
+            first = f"{images[0].place} and {pairing.alone[0]}"
+            return f"no image of {folders.image} has its {name}: equal names pair, here they are {first}"
+    return ""
 
 
 def _listed(what: str, names: Sequence[str]) -> str:

@@ -93,12 +93,12 @@ def _refine_many(args: argparse.Namespace, params: dict[str, Scalar], report: Re
     plan = make_plan(Folders(args.image, args.output, args.mask, args.locked, args.uncertainty))
     for remark in plan.remarks:
         print(remark, file=sys.stderr)
-    args.output.mkdir(exist_ok=True)
     cases = [replace(case, series=args.series, keep_identity=args.keep_identity) for case in plan.cases]
     outcomes = [Outcome(case, State.FAILED, reason) for case, reason in plan.refused]
     started = time.monotonic()
     with connect(name="msynth") as engine:
         wish, card, terms = _terms(engine.capabilities(), args, params)
+        args.output.mkdir(exist_ok=True)
         batch = Batch(engine, wish, Journal(args.output, args.again), terms)
         try:
             with contextlib.closing(batch.run(cases)) as results:

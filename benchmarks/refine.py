@@ -23,7 +23,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.refine_cases import NEVER_SEEN, TAUGHT, cases_of, chosen, coarse_network, items_of
-from benchmarks.refine_methods import STRENGTH, Case, Contest, Method, Outcome
+from benchmarks.refine_methods import METHODS, STRENGTH, Case, Contest, Method, Outcome
 from benchmarks.refine_report import (
     Row,
     Verdict,
@@ -57,7 +57,7 @@ class Errand:
 def main() -> None:
     """Measure, print every row, write the JSON."""
     asked = _arguments()
-    contest = Contest(asked.refiner, asked.one_pass, asked.device)
+    contest = Contest(asked.refiner, asked.one_pass, asked.device, tuple(asked.method or ()))
     if contest.refiner is None:
         print(f"no model {REFINER} is installed: only methods without it are measured (name a folder with --refiner)")
     began = time.monotonic()
@@ -152,6 +152,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--cases", type=int, default=12, help="images a set; each gives six starts or more")
     parser.add_argument("--refiner", type=Path, help=f"model folder; the installed {REFINER} if not given")
     parser.add_argument("--one-pass", type=Path, help="model folder of a network of equal size, trained with preset one-pass")
+    parser.add_argument("--method", action="append", choices=METHODS, help="row of the table, with the input; all if not given")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--out", type=Path, default=Path("runs/bench"))

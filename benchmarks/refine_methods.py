@@ -19,7 +19,8 @@ from medsynth_core.imaging.postprocess import Postprocessing
 
 Mask = npt.NDArray[np.bool_]
 INPUT, ONE_PASS = "input", "one-pass network"
-MAIN, SAMPLED = "refine, 6 steps", "refine, 6 steps × 4 runs"
+LIVE, MAIN, SAMPLED, GAUSSIAN = "refine, 1 step", "refine, 6 steps", "refine, 6 steps × 4 runs", "refine, gaussian, 6 steps"
+METHODS = (*RIVALS, ONE_PASS, LIVE, MAIN, SAMPLED, GAUSSIAN)
 STRENGTH = "redraw"
 """The engine's default."""
 
@@ -54,7 +55,7 @@ Method = Callable[[Case], Outcome]
 
 @dataclass(frozen=True)
 class Contest:
-    """Which models take part; None leaves the rows of a model out. `only` keeps the methods named, all if empty."""
+    """Which models take part; None leaves the rows of a model out. `only` keeps the input and the methods named, all if empty."""
 
     refiner: Path | None = None
     one_pass: Path | None = None
@@ -63,7 +64,7 @@ class Contest:
 
     def methods(self) -> dict[str, Method]:
         """Return name → method, models loaded. Raises ModelError when a folder holds no refiner."""
-        return {name: method for name, method in self._all() if not self.only or name in self.only}
+        return {name: method for name, method in self._all() if not self.only or name in (INPUT, *self.only)}
 
     def _all(self) -> Iterator[tuple[str, Method]]:
         yield INPUT, lambda case: Outcome(case.start)
@@ -73,10 +74,10 @@ class Contest:
             yield ONE_PASS, partial(by_engine, _refiner(self.one_pass, self.device), _manner(1))
         if self.refiner is not None:
             model = _refiner(self.refiner, self.device)
-            yield "refine, 1 step", partial(by_engine, model, _manner(1))
+            yield LIVE, partial(by_engine, model, _manner(1))
             yield MAIN, partial(by_engine, model, _manner(6))
             yield SAMPLED, partial(by_engine, model, _manner(6, samples=4))
-            yield "refine, gaussian, 6 steps", partial(by_engine, model, _manner(6, process="gaussian"))
+            yield GAUSSIAN, partial(by_engine, model, _manner(6, process="gaussian"))
 
 
 def by_rival(name: str, case: Case) -> Outcome:

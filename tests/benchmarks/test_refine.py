@@ -11,7 +11,7 @@ import torch
 
 from benchmarks.refine import bars, rows_of_case
 from benchmarks.refine_cases import cases_of, chosen
-from benchmarks.refine_methods import INPUT, MAIN, ONE_PASS, SAMPLED, Case, Contest, Outcome
+from benchmarks.refine_methods import INPUT, MAIN, METHODS, SAMPLED, Case, Contest, Outcome
 from benchmarks.refine_report import ALL, Row, cell_table, cells, gain_bars, rival_bars, trust_bars, verdict_table
 from benchmarks.refine_scores import Score, Trust, bootstrap, score, trust
 from benchmarks.refine_starts import QUALITIES, SEEN, UNSEEN, UNSEEN_KINDS, iou, start_of, starts
@@ -217,13 +217,14 @@ def test_all_methods_run_on_one_case_and_leave_it_as_it_was(tmp_path: Path, colo
     kept = case.start.copy()
     rows = list(rows_of_case(case, Contest(folder, folder).methods()))
     names = [r.method for r in rows]
-    assert names == [INPUT, *RIVALS, ONE_PASS, "refine, 1 step", MAIN, SAMPLED, "refine, gaussian, 6 steps"]
+    assert names == [INPUT, *METHODS]
     assert all(np.isfinite(r.score.dice) and r.ms >= 0 for r in rows)
     assert np.array_equal(case.start, kept)
 
 
 def test_without_a_model_its_rows_are_absent_not_invented() -> None:
     assert list(Contest().methods()) == [INPUT, *RIVALS]
+    assert list(Contest(only=("Chan–Vese",)).methods()) == [INPUT, "Chan–Vese"]
 
 
 def test_a_folder_that_holds_no_refiner_is_refused(tmp_path: Path) -> None:

@@ -211,3 +211,66 @@ def test_a_source_that_cannot_be_referred_to_is_refused(tmp_path: Path, missing:
     mask = formats.read(tmp_path / "a.dcm").with_array(np.ones((1, 1, 6, 5), np.uint8))
     with pytest.raises(FormatError, match=r"save .*as \.nii\.gz"):
         formats.write_mask(tmp_path / "out.dcm", mask, RECIPE, source=Scan(tmp_path / "a.dcm"))
+
+
+def test_a_segmentation_is_read_back_as_the_mask_of_its_images(tmp_path: Path) -> None:
+    series(tmp_path / "s")
+    path, mask = written(tmp_path)
+    image, again = formats.read_pair(tmp_path / "s", path)
+    np.testing.assert_array_equal(again.array, mask.array)
+    np.testing.assert_array_equal(again.affine, image.affine)
+    formats.write_mask(tmp_path / "out.nii.gz", again, RECIPE, like=path)
+    np.testing.assert_array_equal(formats.read_mask(tmp_path / "out.nii.gz").array, mask.array)
+
+
+def test_a_segmentation_left_beside_its_images_is_not_one_of_them(tmp_path: Path) -> None:
+    voxels = series(tmp_path / "s")
+    path, _ = written(tmp_path)
+    path.rename(tmp_path / "s" / "zz.dcm")
+    np.testing.assert_array_equal(formats.read(tmp_path / "s").array[0], voxels)
+    with pytest.raises(FormatError, match="give it as the mask"):
+        formats.read(tmp_path / "s" / "zz.dcm")
+
+
+def test_segments_of_other_programs_are_labels_by_their_number(tmp_path: Path) -> None:
+    series(tmp_path / "s")
+    path, mask = written(tmp_path)
+    ds = pydicom.dcmread(path)
+    for item in ds.SegmentSequence:
+        del item.TrackingID
+    ds.save_as(path)
+    _, again = formats.read_pair(tmp_path / "s", path)
+    np.testing.assert_array_equal(again.array, np.select([mask.array == 2, mask.array == 7], [1, 2]))
+
+
+def change(path: Path, **facts: Any) -> None:
+    ds = pydicom.dcmread(path)
+    for name, value in facts.items():
+        setattr(ds, name, value)
+    ds.save_as(path)
+
+
+def test_segmentations_that_are_no_mask_are_refused(tmp_path: Path) -> None:
+    series(tmp_path / "s")
+    series(tmp_path / "t", orientation=[1, 0, 0, 0, 1, 0])
+    path, _ = written(tmp_path)
+    with pytest.raises(ShapeError, match="resample"):
+        formats.read_pair(tmp_path / "t", path)
+    ds = pydicom.dcmread(path)
+    frames = ds.PerFrameFunctionalGroupsSequence
+    frames[1].PlanePositionSequence = frames[0].PlanePositionSequence
+    ds.save_as(tmp_path / "over.dcm")
+    with pytest.raises(FormatError, match="overlap"):
+        formats.read_pair(tmp_path / "s", tmp_path / "over.dcm")
+    for facts, words in (
+        ({"SegmentationType": "FRACTIONAL"}, "not binary"),
+        ({"NumberOfFrames": 10**6}, "declares 1000000 frames"),
+        ({"Rows": 60000, "Columns": 60000}, "pixels"),
+        ({"Rows": 9000, "Columns": 9000}, "cut short"),
+        ({"NumberOfFrames": 1}, "declares 1 frames and describes 2"),
+        ({"SegmentSequence": []}, "damaged"),
+    ):
+        path, _ = written(tmp_path)
+        change(path, **facts)
+        with pytest.raises(FormatError, match=words):
+            formats.read_pair(tmp_path / "s", path)

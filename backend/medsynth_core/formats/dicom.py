@@ -12,6 +12,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydicom.uid import SegmentationStorage
+
 from medsynth_core.errors import FormatError, InputError
 from medsynth_core.formats.dicom_header import Header, is_dicom, quiet, read_header
 from medsynth_core.formats.dicom_pixels import check_planes, pixels
@@ -64,6 +66,8 @@ def is_folder(path: Path) -> bool:
 
 def _image_header(path: Path) -> Header:
     header = read_header(path, FILE)
+    if header.kind == SegmentationStorage:
+        raise FormatError(f"{FILE} is a segmentation, not an image: give it as the mask of the images it is drawn on")
     if not header.is_image:
         raise FormatError(f"{FILE} is no image ({header.what}): name an image or the folder of a series")
     return header
@@ -87,7 +91,7 @@ def _headers(folder: Path) -> list[Header]:
             raise FormatError(f"{name} is named .dcm but does not begin as DICOM: it is damaged; remove it or export it again")
         if path.name.upper() != "DICOMDIR":
             found.append(read_header(path, name))
-    images = [header for header in found if header.is_image]
+    images = [header for header in found if header.is_image and header.kind != SegmentationStorage]
     if not images:
         kinds = ", ".join(sorted({header.what for header in found})) or "a table of contents"
         raise FormatError(f"the DICOM folder holds no image, only {kinds}: name the folder of a series")

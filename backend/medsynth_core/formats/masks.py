@@ -27,9 +27,15 @@ def read_pair(image: Path, mask: Path, series: int | None = None) -> tuple[Volum
 
     Where both files say where they lie (NIfTI, DICOM, OME-Zarr), a mask whose axes run in another order or direction is turned,
     voxel by voxel, to the image's; `write_mask(like=mask)` turns it back. Where one does not (PNG, TIFF), sizes must be
-    equal. `series` is the SeriesNumber to take from a DICOM folder. Raises ShapeError for another grid, FormatError, InputError.
+    equal. A DICOM SEG is laid onto its images. `series` is the SeriesNumber to take from a DICOM folder.
+    Raises ShapeError for another grid, FormatError, InputError.
     """
-    picture, labels = read(image, series), read_mask(mask)
+    picture = read(image, series)
+    if _is_segmentation(mask):
+        from medsynth_core.formats import dicom_seg_read
+
+        return picture, dicom_seg_read.labels_on(mask, picture)
+    labels = read_mask(mask)
     if _is_placed(image, picture) and _is_placed(mask, labels):
         return picture, aligned(labels, picture.affine, picture.size)
     if labels.size != picture.size:
@@ -58,22 +64,18 @@ def write_mask(
         raise ShapeError(f"the mask has {mask.array.shape[0]} channels: it must have one")
     if mask.array.dtype.kind == "f" and kind not in ("NIfTI", "TIFF"):
         mask = mask.with_array(_whole(mask.array))
-    if source is not None and kind == "DICOM":
-        from medsynth_core.formats import dicom_seg
-
-        write_file(path, dicom_seg.encode(mask, recipe, source, names or {}))
+    if kind == "DICOM" and source is not None:
+        _write_seg(path, mask, recipe, source, names or {})
         return None
+    if like is not None and _is_segmentation(like):
+        like = None  # it has no grid but its images'
     if like is not None:
         mask = _on_grid_of(like, mask)
     if kind == "OME-Zarr":
         _write_zarr(path, mask, recipe, names or {})
         return None
     write_file(path, _encoded(path, kind, mask, recipe, like if like is not None and kind_of(like) == kind else None))
-    if kind != "BMP":
-        return None
-    beside = path.with_name(path.name + ".json")
-    write_file(beside, recipe_text(recipe).encode())
-    return beside
+    return _write_beside(path, recipe) if kind == "BMP" else None
 
 
 def check_mask_output(path: Path, source: Scan | None = None) -> None:
@@ -104,6 +106,20 @@ def _is_placed(path: Path, volume: Volume) -> bool:
     return kind in ("DICOM", "OME-Zarr") and not says_nothing
 
 
+def _is_segmentation(path: Path) -> bool:
+    if kind_of(path) != "DICOM":
+        return False
+    from medsynth_core.formats import dicom_seg_read
+
+    return dicom_seg_read.is_segmentation(path)
+
+
+def _write_beside(path: Path, recipe: Mapping[str, Any]) -> Path:
+    beside = path.with_name(path.name + ".json")
+    write_file(beside, recipe_text(recipe).encode())
+    return beside
+
+
 def _on_grid_of(like: Path, mask: Volume) -> Volume:
     model = read_mask(like)
     if _is_placed(like, model) and not np.array_equal(model.affine, mask.affine):
@@ -119,6 +135,12 @@ def _whole(labels: np.ndarray) -> np.ndarray:
     if not np.array_equal(whole, labels) or np.abs(whole).max() >= 2**31:
         raise InputError("the mask holds fractions: labels are whole numbers; threshold it first")
     return whole.astype(np.int32)
+
+
+def _write_seg(path: Path, mask: Volume, recipe: Mapping[str, Any], source: Scan, names: Mapping[int, str]) -> None:
+    from medsynth_core.formats import dicom_seg
+
+    write_file(path, dicom_seg.encode(mask, recipe, source, names))
 
 
 def _write_zarr(path: Path, mask: Volume, recipe: Mapping[str, Any], names: Mapping[int, str]) -> None:

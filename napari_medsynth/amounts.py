@@ -17,15 +17,15 @@ MINUS = "\N{MINUS SIGN}"
 
 
 def strength_texts(mask: np.ndarray | None, spacing: Spacing) -> dict[str, str]:
-    """Return how far each strength may move the boundary of what is painted in a mask (y, x): ±9 px, ±3–9 px, ±4.5 mm.
+    """Return how far each strength may move the boundary of what is painted in a mask (y, x): ±9.0 px, ±4.5 mm.
 
-    Several labels are refined each by its own width, so there may be a span. Nothing is said where nothing is painted.
+    Several labels are refined each by its own width: then it is at most so far, ≤ 9.0 px. Nothing is said of an empty mask.
     """
     labels = [] if mask is None else [value for value in distinct(mask) if value != 0]
     if mask is None or not labels:
         return dict.fromkeys(STRENGTHS, "")
     scale, unit = (math.sqrt(spacing[-1] * spacing[-2]), "mm") if spacing else (1.0, "px")
-    return {word: f"±{_span([scale * reach_px(mask == value, word) for value in labels])} {unit}" for word in STRENGTHS}
+    return {word: f"{_farthest([scale * reach_px(mask == value, word) for value in labels])} {unit}" for word in STRENGTHS}
 
 
 def change_text(sign: str, pixels: int, spacing: Spacing) -> str:
@@ -48,9 +48,9 @@ def kept_text(recipe: Mapping[str, Any]) -> str:
     return f"In {len(kept)} slices something would have left its input and was kept as it was: {', '.join(places[:5])}{more}."
 
 
-def _span(lengths: list[float]) -> str:
+def _farthest(lengths: list[float]) -> str:
     low, high = _short(min(lengths)), _short(max(lengths))
-    return low if low == high else f"{low}–{high}"
+    return f"±{high}" if low == high else f"≤ {high}"
 
 
 def _short(number: float) -> str:

@@ -42,7 +42,7 @@ def field_for(info: ParamInfo) -> ValueWidget[Any]:
         case ParamKind.CHOICE:
             return ComboBox(choices=[(str(choice), choice) for choice in info.choices], **common)
         case ParamKind.FLAG:
-            return CheckBox(**common | {"text": "", "label": info.label})
+            return _unlabeled(CheckBox(**common))
         case ParamKind.INTEGER:
             return SpinBox(min=_bound(info.minimum, -FREE_RANGE), max=_bound(info.maximum, FREE_RANGE), **common)
         case ParamKind.NUMBER:
@@ -55,6 +55,12 @@ def field_for(info: ParamInfo) -> ValueWidget[Any]:
 def split(params: tuple[ParamInfo, ...]) -> tuple[tuple[ParamInfo, ...], tuple[ParamInfo, ...]]:
     """Return the parameters for everyone and the advanced ones."""
     return tuple(p for p in params if not p.advanced), tuple(p for p in params if p.advanced)
+
+
+def _unlabeled(box: CheckBox) -> CheckBox:
+    """Return the box without words of its own: they stand beside it like those of every field."""
+    box.native.setText("")
+    return box
 
 
 def _label(info: ParamInfo) -> str:

@@ -52,8 +52,10 @@ class Panel(QWidget):
         return QSize(WIDTH, 620)
 
     def minimumSizeHint(self) -> QSize:
-        """Return how far the dock may be narrowed before labels are cut."""
-        return QSize(WIDTH - 30, 240)
+        """Return how far the dock may be narrowed before labels are cut: the parts' width, with the scroll bar that may come."""
+        bar = self._scroll.verticalScrollBar()
+        room = bar.sizeHint().width() if bar is not None else 0
+        return QSize(self._inner.minimumSizeHint().width() + room, 240)
 
     def add_rows(self, rows: Mapping[str, QWidget], before: QWidget | None = None) -> None:
         """Add rows to the form, at its end or over the row of `before`."""
@@ -123,8 +125,8 @@ class Panel(QWidget):
         return picked
 
     def _lay_out(self) -> None:
-        inner = QWidget()
-        self._column = QVBoxLayout(inner)
+        self._inner = QWidget()
+        self._column = QVBoxLayout(self._inner)
         self._column.setSpacing(8)
         self._form, self._advanced_form = _form(), _form()
         self.add_rows({"Model": self.model, "Mask": self.mask_row, "Brush": self.palette_bar})
@@ -134,14 +136,14 @@ class Panel(QWidget):
         for widget in (self._fold, self.chips, self.button, self.progress, self.message):
             self._column.addWidget(widget)
         self._column.addStretch(1)
-        scroll = QScrollArea(self)
-        scroll.setWidget(inner)
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._scroll = QScrollArea(self)
+        self._scroll.setWidget(self._inner)
+        self._scroll.setWidgetResizable(True)
+        self._scroll.setFrameShape(QFrame.Shape.NoFrame)
+        self._scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         around = QVBoxLayout(self)
         around.setContentsMargins(0, 0, 0, 0)
-        around.addWidget(scroll)
+        around.addWidget(self._scroll)
 
 
 def _form() -> QFormLayout:

@@ -57,6 +57,11 @@ class Preview:
         return self._diff.regions_of(self._standing) if self._diff else []
 
     @property
+    def in_hand(self) -> bool:
+        """Whether the preview is the active layer, so that clicks on the canvas go to it."""
+        return self._layer is not None and self._viewer.layers.selection.active == self._layer
+
+    @property
     def current(self) -> int | None:
         """The region that is looked at."""
         return self._current if self._current in self.regions else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import napari
 import napari.viewer
@@ -181,7 +182,7 @@ class RefineWidget(EngineWidget):
         self.panel.strength.set_value(self._gentler())
         self.start_run()
 
-    def _show_review(self) -> None:
+    def _show_review(self, *_: Any) -> None:
         """Show what is left to review."""
         if self.preview.diff is None:
             self.panel.review.show_view(None)
@@ -190,7 +191,7 @@ class RefineWidget(EngineWidget):
         added = amounts.change_text("+", counts.added, self._spacing)
         removed = amounts.change_text(amounts.MINUS, counts.removed, self._spacing)
         place = 0 if current is None else regions.index(current) + 1
-        self.panel.review.show_view(ReviewView(added, removed, place, len(regions)))
+        self.panel.review.show_view(ReviewView(added, removed, place, len(regions), self.preview.in_hand))
 
     def _show_places(self) -> None:
         self.panel.review.show_places(self.tour.text, self.tour.unsure)
@@ -211,6 +212,7 @@ class RefineWidget(EngineWidget):
 
     def _wire_review(self) -> None:
         review, preview = self.panel.review, self.preview
+        self.viewer_events.add(self._viewer.layers.selection.events.active, self._show_review)
         review.accept_all_wanted.connect(preview.accept_all)
         review.discard_wanted.connect(self._discard)
         review.accept_wanted.connect(preview.accept_current)

@@ -9,14 +9,22 @@ from qtpy.QtGui import QColor, QPixmap
 from qtpy.QtWidgets import QCheckBox, QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 
+CLICKS = "Click a change to accept it, Shift+click to reject it."
+ELSEWHERE = "Select the layer “Refine preview” to accept changes by clicking on them."
+
+
 @dataclass(frozen=True)
 class ReviewView:
-    """The bar's texts: how much is added and removed, and which change of how many is looked at (0: none yet)."""
+    """The bar's texts: how much is added and removed, and which change of how many is looked at (0: none yet).
+
+    `in_hand` says whether clicks on the canvas go to the preview; else they go to whatever layer is active.
+    """
 
     added: str
     removed: str
     current: int
     count: int
+    in_hand: bool
 
 
 class ReviewBar(QFrame):
@@ -44,7 +52,7 @@ class ReviewBar(QFrame):
         self.uncertainty.setToolTip("Show where the runs disagree: bright is uncertain")
         self.next_place = _button("Next uncertain place", "Go to the next of the places where the result is least sure")
         self.place = QLabel(self)
-        self.hint = QLabel("Click a change to accept it, Shift+click to reject it.", self)
+        self.hint = QLabel(self)
         self.hint.setWordWrap(True)
         self._lay_out(added_color, removed_color)
         self._wire()
@@ -59,6 +67,8 @@ class ReviewBar(QFrame):
         self.removed.setText(view.removed)
         total = f"{view.count} change" + ("s" if view.count != 1 else "")
         self.which.setText(f"{view.current} of {view.count}" if view.current else total if view.count else "nothing left")
+        self.hint.setText(CLICKS if view.in_hand else ELSEWHERE)
+        self.hint.setVisible(view.count > 0)
         self.discard.setText("Discard" if view.count else "Done")
         for button in (self.back, self.forth, self.accept_all):
             button.setEnabled(view.count > 0)

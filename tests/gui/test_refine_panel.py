@@ -134,6 +134,15 @@ def test_dragging_the_camera_takes_nothing(refining: Callable[..., Desk]) -> Non
     assert np.array_equal(lesion(desk).data, painted_mask())
 
 
+def test_the_bar_says_where_clicks_go(refining: Callable[..., Desk]) -> None:
+    desk = refining()
+    assert desk.panel.review.hint.text().startswith("Click a change")
+    desk.viewer.layers.selection.active = lesion(desk)
+    assert "Select the layer" in desk.panel.review.hint.text()
+    desk.viewer.layers.selection.active = preview(desk)
+    assert desk.panel.review.hint.text().startswith("Click a change")
+
+
 def test_keys_step_through_the_changes_and_take_or_leave_each(refining: Callable[..., Desk]) -> None:
     desk = refining()
     desk.focus()

@@ -202,6 +202,9 @@ def test_what_is_painted_is_told() -> None:
     assert "Nothing is painted in this slice" in blocking(check_mask(PAINTED * 0, False, None))
     assert "in this stack" in blocking(check_mask(np.zeros((3, 4, 5), np.uint8), True, None))
     assert check_mask(PAINTED, False, None)[0].text == "1 label"
+    large = np.zeros((5000, 6000), np.uint8)
+    large[1000:1100, 2000:2100] = 1
+    assert [chip.lamp for chip in check_mask(large, False, None)] == [Lamp.GREEN, Lamp.GREEN]
     many = np.arange(600, dtype=np.int32).reshape(20, 30)
     assert check_mask(many, False, None)[0].lamp is Lamp.AMBER
 

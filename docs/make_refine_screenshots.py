@@ -1,0 +1,82 @@
+"""Makes the pictures of Refine in docs/images: the real viewer, service and model on a sample with a rough mask.
+
+    sh scripts/with_display.sh .venv/bin/python docs/make_refine_screenshots.py
+
+State goes to a temporary folder, so the pictures show what a new user sees. A folder of models to use beside those that ship may
+follow, such as a refiner in training.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+IMAGES = Path(__file__).parent / "images"
+RUNS = 8
+"""Enough for the runs to disagree where the boundary is unsure."""
+
+
+def main() -> None:
+    """Refine two samples, one in each theme."""
+    with tempfile.TemporaryDirectory() as home:
+        os.environ["MEDSYNTH_HOME"] = home
+        os.environ["NAPARI_CONFIG"] = str(Path(home) / "napari.yaml")  # before napari is imported
+        if len(sys.argv) > 1:
+            shutil.copytree(sys.argv[1], Path(home) / "models", ignore=shutil.ignore_patterns("training"))
+        from medsynth_core.client import connect
+
+        try:
+            take_picture("brain_slice_1_rough", "dark", uncertainty=False, name="refine-panel.png")
+            take_picture("polyp_1_rough", "light", uncertainty=True, name="refine-uncertainty.png")
+        finally:
+            with connect(start=False) as engine:
+                engine.shutdown(force=True)
+
+
+def take_picture(sample: str, theme: str, uncertainty: bool, name: str) -> None:
+    """Open a sample and the panel, click Refine, and write a picture of the window."""
+    import napari
+
+    from napari_medsynth import demo, strokes
+    from napari_medsynth.refine_widget import RefineWidget
+
+    viewer = napari.Viewer(show=False)
+    try:
+        viewer.theme = theme
+        widget = RefineWidget(viewer)
+        viewer.window.add_dock_widget(widget, name="Refine", area="right")
+        viewer.open_sample("napari-medsynth", sample.replace("_", "-"))
+        viewer.window.show()
+        viewer.window.resize(1300, 860)
+        viewer.reset_view()
+        viewer.camera.zoom *= 1.6
+        _refine(widget)
+        if uncertainty:
+            widget.panel.review.uncertainty.click()
+            strokes.click(widget.panel.review.next_place)
+        strokes.settle(800)
+        demo.save_picture(widget.window(), IMAGES / name)
+    finally:
+        viewer.close()
+
+
+def _refine(widget: Any) -> None:
+    from medsynth_core.errors import JobError
+    from napari_medsynth import strokes
+    from napari_medsynth.primary_button import Mode
+
+    button = widget.panel.button
+    strokes.wait_until("the engine's start", lambda: bool(widget.model_id) and button.isEnabled(), seconds=120)
+    widget.panel.restore_params({"samples": RUNS})
+    strokes.click(button)
+    strokes.wait_until("the preview", lambda: button.mode is Mode.READY, seconds=300)
+    if widget.panel.message.text:
+        raise JobError(widget.panel.message.text)
+
+
+if __name__ == "__main__":
+    main()

@@ -283,6 +283,7 @@ def test_several_series_are_counted(tmp_path: Path) -> None:
         ({"ImageOrientationPatient": [1, 0, 0]}, "6 finite numbers"),
         ({"ImagePositionPatient": [0, 0]}, "3 finite numbers"),
         ({"PixelSpacing": [0, 1]}, "above 0"),
+        ({"RescaleSlope": 0, "RescaleIntercept": 5}, "slope of 0"),
         ({"PhotometricInterpretation": "CMYK"}, "of a kind that is not read"),
         ({"PhotometricInterpretation": "RGB"}, "of a kind that is not read"),
         ({"BitsAllocated": 1}, "1 bits"),

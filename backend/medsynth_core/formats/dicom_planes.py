@@ -90,6 +90,8 @@ def _plane(header: Header, frame: int, groups: Sequence[Dataset]) -> Plane:
     slope, intercept = (_numbers(header, groups, f"Rescale{name}", 1) for name in ("Slope", "Intercept"))
     if spacing is not None and (spacing <= 0).any():
         raise FormatError(f"{header.name} has pixels {spacing[0]:g} x {spacing[1]:g} mm in size: both must be above 0")
+    if slope is not None and slope[0] == 0:
+        raise FormatError(f"{header.name} has a rescale slope of 0, which would make all pixels equal: it is damaged")
     return Plane(
         header,
         frame,

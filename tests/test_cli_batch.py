@@ -28,6 +28,7 @@ from medsynth_core.formats import limits
 from medsynth_core.launcher import clean_environment
 from medsynth_core.volume import Volume
 from tests.engines.refine.conftest import write_refiner
+from tests.formats.dicom_files import series
 from tests.running import RunningService, wait_for
 from tests.scripted_refine import Script, ScriptedRefiner
 from tests.test_cli_refine import complaint, run, save, save_volume, square
@@ -311,6 +312,28 @@ def test_the_results_are_not_taken_for_inputs(script: Script) -> None:
         assert len(seen(script)) == 1
 
 
+def test_folders_of_series_give_segmentations_on_the_same_slices(script: Script) -> None:
+    for folder in ("images", "masks"):
+        shutil.rmtree(folder)
+        Path(folder).mkdir()
+    labels = np.zeros((1, 3, 6, 5), np.uint8)
+    labels[0, 1, 2:4, 2], labels[0, 2, 3, 3] = 1, 2
+    for name in ("one", "two"):
+        series(Path("images", name), 3)
+        save_volume(Path(f"{name}.nii.gz"), labels, formats.read(Path("images", name)).affine)
+        assert run("refine", f"images/{name}", f"{name}.nii.gz", "-o", f"masks/{name}.dcm") == 0
+    seen(script)
+    for expected in (2, 0):  # made, then left alone, and on the page both times
+        assert refine("--uncertainty", "unsure", "--report", "page.html") == 0
+        assert len(seen(script)) == expected
+        assert "2 cases" in Path("page.html").read_text("utf-8")
+    assert made() == ["one.dcm", "two.dcm"]
+    assert made("unsure") == ["one.nii.gz", "two.nii.gz"]
+    after = formats.read_pair(Path("images/one"), Path("out/one.dcm"))[1]
+    assert [set(np.unique(plane)) for plane in after.array[0]] == [{0}, {0, 1}, {0, 2}]
+    assert after.array.astype(bool).sum() > 2 * labels.astype(bool).sum()
+
+
 def test_links_in_a_circle_have_an_end(script: Script) -> None:
     for i in range(3):
         Path(f"images/loop{i}").symlink_to(Path("images").resolve(), target_is_directory=True)
@@ -436,8 +459,17 @@ def test_the_report_tells_every_case_also_those_of_an_earlier_run(script: Script
     put("images/e.png", shade(61))
     assert refine("--uncertainty", "unsure", "--report", "page.html") == 1
     page = Path("page.html").read_text("utf-8")
-    for words in ("4 cases, 1 not refined", "<b>e</b>: no mask has this name", "Made in an earlier run.", "Uncertainty of a"):
+    for words in ("4 cases, 1 not shown", "<b>e</b>: no mask has this name", "Made in an earlier run.", "Uncertainty of a"):
         assert words in page, words
+
+
+def test_a_result_that_cannot_be_shown_is_on_the_page_with_the_reason(script: Script) -> None:
+    refine()
+    Path("out/b.png").write_bytes(b"spoiled")
+    assert refine("--report", "page.html") == 0
+    page = Path("page.html").read_text("utf-8")
+    assert "2 cases, 1 not shown" in page
+    assert "made, but it cannot be shown: b.png is of an unknown kind" in page
 
 
 def test_kept_labels_are_told_with_the_name_of_the_case(script: Script, capsys: pytest.CaptureFixture[str]) -> None:

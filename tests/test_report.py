@@ -234,7 +234,7 @@ def test_the_page_tells_failures_parameters_model_and_license() -> None:
     album.add(Entry("b", figures(None, labels((0, 0, 3, 3))), None, kept="label 2 at z 4", note="Made in an earlier run."))
     text = page(album, [("c", "mask is empty")], PARAMS, CARD)
     for words in (
-        "1 not refined",
+        "1 not shown",
         "mask is empty",
         "redraw",
         "0.5",
@@ -245,7 +245,16 @@ def test_the_page_tells_failures_parameters_model_and_license() -> None:
     ):
         assert words in text
     assert "label 2 at z 4" in text
+
+
+def test_where_nothing_was_before_the_page_tells_what_is_painted() -> None:
+    album = Album()
+    mask = volume(labels((0, 0, 30, 30)))
+    album.add(Entry("b", figures(None, mask.array), views=views(Pictured("b", mask, None, mask, mask))))
+    text = page(album, [], PARAMS, CARD)
+    assert "<td>900</td>" in text
     assert "drawn by the coarse network" in text
+    assert "Dice" not in text
 
 
 def test_a_page_of_failures_only_is_a_page() -> None:

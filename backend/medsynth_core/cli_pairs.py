@@ -56,18 +56,25 @@ class Pairing:
     alone: tuple[str, ...]
 
 
-def is_many(text: str) -> bool:
-    """Return whether an argument stands for many images: a pattern, or a folder that is not itself an image."""
+def is_many(text: str, series: bool = True) -> bool:
+    """Return whether an argument stands for many files: a pattern, or a folder that is not itself an image.
+
+    `series` says that the DICOM files of a folder are slices of one image; masks are whole files each.
+    """
     path = Path(text)
-    return (path.is_dir() and not is_one_image(path)) or (not path.exists() and WILDCARDS.search(text) is not None)
+    if path.is_dir():
+        return not (is_one_image(path) if series else _is_zarr(path))
+    return not path.exists() and WILDCARDS.search(text) is not None
 
 
 def is_one_image(folder: Path) -> bool:
     """Return whether a folder is one image: OME-Zarr, or a DICOM series."""
-    if any((folder / name).is_file() for name in ("zarr.json", ".zattrs", ".zgroup")):
-        return True
     files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
-    return bool(files) and _is_dicom(files[0])
+    return _is_zarr(folder) or (bool(files) and _is_dicom(files[0]))
+
+
+def _is_zarr(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in ("zarr.json", ".zattrs", ".zgroup"))
 
 
 def search(text: str, spare: Path) -> Search:

@@ -55,7 +55,7 @@ def _belongings(folders: Folders) -> list[tuple[str, str]]:
 
 
 def _partners(images: Sequence[Found], name: str, text: str, folders: Folders) -> Pairing:
-    if not is_many(text):
+    if not is_many(text, series=False):
         raise InputError(f"{name} is {text}, one file or none, and {folders.image} are many: name a folder or a quoted pattern")
     return pair(images, search(text, folders.output).found)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from medsynth_core.cli_batch import Outcome
 from medsynth_core.cli_case import Case, read_case
-from medsynth_core.errors import InputError
+from medsynth_core.errors import InputError, MedSynthError
 from medsynth_core.protocol import ModelCard, Scalar
 from medsynth_core.volume import Volume
 
@@ -33,9 +33,24 @@ class ReportFile:
         if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
             raise InputError(f"{path} cannot be written: name a file in a folder that can be written to")
         self._path, self._axis, self._album = path, axis, Album()
+        self._unshown: list[tuple[str, str]] = []
 
     def add(self, outcome: Outcome) -> None:
-        """Put a case that was made, now or in an earlier run, on the page."""
+        """Put a case that was made, now or in an earlier run, on the page; one that cannot be shown is listed with the reason."""
+        try:
+            self._add(outcome)
+        except Exception as problem:  # noqa: BLE001  border: a picture that fails must not end a long run
+            reason = str(problem) if isinstance(problem, MedSynthError) else f"{type(problem).__name__}: {problem}"
+            self._unshown.append((outcome.case.name, f"made, but it cannot be shown: {reason}"))
+
+    def write(self, params: Mapping[str, Scalar], card: ModelCard, failures: Sequence[tuple[str, str]] = ()) -> None:
+        """Write the page, whole or not at all."""
+        from medsynth_core.evaluation.report import page
+        from medsynth_core.formats.limits import write_file
+
+        write_file(self._path, page(self._album, [*failures, *self._unshown], params, card).encode())
+
+    def _add(self, outcome: Outcome) -> None:
         case, refined, entry = outcome.case, outcome.refined, outcome.entry
         if refined is not None:
             shown = self._pictured(case, refined.image, refined.before, refined.mask, refined.uncertainty)
@@ -56,13 +71,6 @@ class ReportFile:
 
         in_space = not case.image.name.lower().endswith(FLAT)
         return Pictured(case.name, image, before, after, unsure, self._axis, in_space)
-
-    def write(self, params: Mapping[str, Scalar], card: ModelCard, failures: Sequence[tuple[str, str]] = ()) -> None:
-        """Write the page, whole or not at all."""
-        from medsynth_core.evaluation.report import page
-        from medsynth_core.formats.limits import write_file
-
-        write_file(self._path, page(self._album, failures, params, card).encode())
 
 
 def _entry(shown: Pictured, seconds: float, kept: str, note: str) -> Entry:

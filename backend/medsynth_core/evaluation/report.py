@@ -78,8 +78,8 @@ def page(album: Album, failures: Sequence[tuple[str, str]], params: Mapping[str,
 def _lead(entries: Sequence[Entry], failures: Sequence[tuple[str, str]]) -> str:
     pictured = sum(bool(entry.views) for entry in entries)
     parts = [f"{len(entries)} {'case' if len(entries) == 1 else 'cases'}"]
-    parts += [f"{len(failures)} not refined"] if failures else []
-    parts += ["the one that changed most first"] if len(entries) > 1 else []
+    parts += [f"{len(failures)} not shown"] if failures else []
+    parts += ["the one that changed most first"] if any(entry.figures.changed for entry in entries[1:]) else []
     parts += [f"pictures of the {pictured} that changed most"] if pictured < len(entries) else []
     return ", ".join(parts) + "."
 
@@ -92,27 +92,32 @@ def _legend() -> str:
 def _table(entries: Sequence[Entry]) -> str:
     if not entries:
         return ""
-    heads = ("case", "changed", "added", "removed", "Dice before/after", "time", "kept as it was")
-    shown = len(heads) if any(entry.kept for entry in entries) else len(heads) - 1
-    cells = "".join(f"<th>{head}</th>" for head in heads[:shown])
-    rows = "\n".join(_row(i, entry, shown) for i, entry in enumerate(entries))
+    compared, kept = any(e.figures.changed is not None for e in entries), any(e.kept for e in entries)
+    heads = ["case", *(["changed", "added", "removed", "Dice before/after"] if compared else ["painted"]), "time"]
+    heads += ["kept as it was"] if kept else []
+    cells = "".join(f"<th>{head}</th>" for head in heads)
+    rows = "\n".join(_row(i, entry, compared, kept) for i, entry in enumerate(entries))
     return f'<div class="scroll"><table><thead><tr>{cells}</tr></thead><tbody>\n{rows}\n</tbody></table></div>'
 
 
-def _row(i: int, entry: Entry, shown: int) -> str:
+def _row(i: int, entry: Entry, compared: bool, kept: bool) -> str:
     f, name = entry.figures, html.escape(entry.name)
-    link = f'<a href="#case{i}">{name}</a>' if entry.views else name
-    changed = "drawn by the coarse network" if f.changed is None else f"{_count(f.changed)} <small>({entry.change:.1%})</small>"
-    dice = "–" if f.dice is None else f"{f.dice:.3f}"
-    cells = (link, changed, _count(f.added), _count(f.removed), dice, _seconds(entry.seconds), html.escape(entry.kept) or "–")
-    return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells[:shown]) + "</tr>"
+    cells = [f'<a href="#case{i}">{name}</a>' if entry.views else name]
+    if compared:
+        changed = "–" if f.changed is None else f"{_count(f.changed)} <small>({entry.change:.1%})</small>"
+        cells += [changed, _count(f.added), _count(f.removed), "–" if f.dice is None else f"{f.dice:.3f}"]
+    else:
+        cells.append(_count(f.after))
+    cells.append(_seconds(entry.seconds))
+    cells += [html.escape(entry.kept) or "–"] if kept else []
+    return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
 
 
 def _failures(failures: Sequence[tuple[str, str]]) -> str:
     if not failures:
         return ""
     items = "\n".join(f"<li><b>{html.escape(name)}</b>: {html.escape(reason)}</li>" for name, reason in failures)
-    return f'<section class="failed"><h2>Not refined</h2><ul>\n{items}\n</ul></section>'
+    return f'<section class="failed"><h2>Not shown</h2><ul>\n{items}\n</ul></section>'
 
 
 def _case(i: int, entry: Entry) -> str:
@@ -126,7 +131,7 @@ def _case(i: int, entry: Entry) -> str:
 def _digest(entry: Entry) -> str:
     f = entry.figures
     if f.changed is None:
-        return f"{_count(f.after)} painted"
+        return f"{_count(f.after)} painted, drawn by the coarse network and refined"
     return f"+{_count(f.added)} −{_count(f.removed)} · Dice before/after {f.dice:.3f}"
 
 

@@ -56,7 +56,7 @@ def start_of(image: Image, truth: Mask, quality: str, family: str, rng: np.rando
     for _ in range(TRIES):
         wanted = float(rng.uniform(low, high))
         if family == SEEN:
-            mask = coarsen(truth, rng, wanted)
+            mask = _coarsened(truth, rng, wanted)
         else:
             kind = UNSEEN_KINDS[list(UNSEEN_KINDS)[rng.integers(len(UNSEEN_KINDS))]]
             mask = _at_iou(truth, kind(image, truth, rng), wanted)
@@ -75,7 +75,8 @@ def brushed(image: Image, truth: Mask, rng: np.random.Generator) -> Badness:
     """Corners beside the outline, joined by thick strokes and filled."""
     width = object_width_px(truth)
     contours = [c[_corners(c, float(rng.uniform(0.1, 0.4)) * width)] - 1 for c in find_contours(np.pad(truth, 1), 0.5)]
-    shifts = [rng.standard_normal(c.shape) for c in contours]
+    # a hand strays for a while, not at every corner anew
+    shifts = [ndimage.gaussian_filter1d(rng.standard_normal(c.shape), 1.0, axis=0, mode="wrap") for c in contours]
     outward = float(rng.uniform(-0.3, 0.6))
 
     def at(s: float) -> Mask:
@@ -125,6 +126,16 @@ UNSEEN_KINDS: dict[str, Callable[[Image, Mask, np.random.Generator], Badness]] =
     "thresholded": thresholded,
     "warped": warped,
 }
+
+
+def _coarsened(truth: Mask, rng: np.random.Generator, wanted: float) -> Mask:
+    """Return the training generator's mask, made as in training in a window round the object: specks stay near it."""
+    margin = max(8, round(object_width_px(truth) / 2))
+    (box,) = ndimage.find_objects(truth.astype(np.uint8))
+    window = tuple(slice(max(0, s.start - margin), s.stop + margin) for s in box)
+    mask = np.zeros_like(truth)
+    mask[window] = coarsen(truth[window], rng, wanted)
+    return mask
 
 
 def _cells() -> list[tuple[str, str]]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -28,8 +28,8 @@ GRIDS = {
     refiners.open_and_close: {"share": SHARES},
     refiners.gaussian_smoothed: {"share": SHARES},
     refiners.walked_randomly: {"share": (0.05, 0.1, 0.2, 0.3), "beta": (130.0, 1000.0, 5000.0)},
-    refiners.chan_vese: {"share": (0.05, 0.1, 0.2, 0.4)},
-    refiners.geodesic: {"share": (0.05, 0.1, 0.2, 0.4), "sigma": (1.0, 2.0, 3.0)},
+    refiners.chan_vese: {"share": (0.02, 0.05, 0.1, 0.2)},
+    refiners.geodesic: {"share": (0.02, 0.05, 0.1, 0.2), "sigma": (0.5, 1.0, 2.0)},
 }
 
 
@@ -38,18 +38,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.refine_tune", description=(__doc__ or "").split("\n")[0])
     data = Path(os.environ.get("MEDSYNTH_DATA", "../shared/data"))
     parser.add_argument("--data", type=Path, default=data, help="folder that holds the data sets (or MEDSYNTH_DATA)")
+    parser.add_argument("--rival", action="append", choices=[m.__name__ for m in GRIDS], help="all if not given")
     parser.add_argument("--cases", type=int, default=8, help="images a set")
     asked = parser.parse_args()
     items = [item for name in TAUGHT for item in chosen(items_of(name, asked.data, TUNING), asked.cases, 0)]
     cases = [case for item in items for case in cases_of(item, asked.data)]
     print(f"{len(cases)} starts on {len(items)} images of the tuning side", flush=True)
-    print_table([["rival", "settings", "boundary IoU", "rough", "mid", "strong"], *lines(cases)])
+    print_table([["rival", "settings", "boundary IoU", "rough", "mid", "strong"], *lines(cases, asked.rival or ())])
 
 
-def lines(cases: list[Case]) -> Iterator[list[str]]:
-    """Yield a line of the table for the input and for each setting of each rival."""
+def lines(cases: list[Case], names: Collection[str] = ()) -> Iterator[list[str]]:
+    """Yield a line of the table for the input and for each setting of each rival named, of all if none is."""
     yield _line("input", "", cases, lambda image, mask: mask)
     for method, grid in GRIDS.items():
+        if names and method.__name__ not in names:
+            continue
         for values in product(*grid.values()):
             settings = dict(zip(grid, values, strict=True))
             words = ", ".join(f"{name} {value:g}" for name, value in settings.items())

@@ -38,7 +38,7 @@ Mask = npt.NDArray[np.bool_]
 Refiner = Callable[[Image, Mask], Mask]
 
 
-def open_and_close(image: Image, mask: Mask, share: float = 0.1) -> Mask:
+def open_and_close(image: Image, mask: Mask, share: float = 0.06) -> Mask:
     """Return the mask opened, then closed, by a disk of radius share · w."""
     ball = disk(max(1, round(share * object_width_px(mask))))
     return _or_input(mask, lambda: closing(opening(mask, ball), ball))
@@ -50,7 +50,7 @@ def gaussian_smoothed(image: Image, mask: Mask, share: float = 0.06) -> Mask:
     return _or_input(mask, lambda: ndimage.gaussian_filter(mask.astype(np.float32), sigma, mode="nearest") > 0.5)
 
 
-def walked_randomly(image: Image, mask: Mask, share: float = 0.2, beta: float = 130.0) -> Mask:
+def walked_randomly(image: Image, mask: Mask, share: float = 0.1, beta: float = 1000.0) -> Mask:
     """Return what a random walker finds between sure foreground and background, share · w inside and outside the boundary.
 
     A part thinner than that keeps its middle as a seed.
@@ -76,7 +76,7 @@ def walked_randomly(image: Image, mask: Mask, share: float = 0.2, beta: float = 
 
 
 def chan_vese(image: Image, mask: Mask, share: float = 0.1) -> Mask:
-    """Return the mask after share · w (5 at least) iterations of morphological Chan–Vese, in a window a width larger than it."""
+    """Return the mask after share · w iterations of morphological Chan–Vese, in a window a width larger than it."""
 
     def evolve() -> Mask:
         window = _around(mask, 0.5)
@@ -89,7 +89,7 @@ def chan_vese(image: Image, mask: Mask, share: float = 0.1) -> Mask:
 
 
 def geodesic(image: Image, mask: Mask, share: float = 0.1, sigma: float = 2.0) -> Mask:
-    """Return the mask after share · w (5 at least) iterations of a morphological geodesic contour, without balloon force."""
+    """Return the mask after share · w iterations of a morphological geodesic contour, without balloon force."""
 
     def evolve() -> Mask:
         window = _around(mask, 0.5)
@@ -132,7 +132,7 @@ def _shows(part: Image) -> bool:
 
 
 def _iterations(mask: Mask, share: float) -> int:
-    return max(5, round(share * object_width_px(mask)))
+    return max(1, round(share * object_width_px(mask)))
 
 
 def _grey(image: Image) -> npt.NDArray[np.float64]:

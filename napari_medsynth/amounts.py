@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from skimage.measure import regionprops
 
 from medsynth_core.strength import STRENGTHS, reach_px
-from napari_medsynth.preflight import distinct
 
 Spacing = tuple[float, ...] | None
 """Size of a pixel along each axis of a cut in mm; None where it has no length."""
@@ -21,11 +21,11 @@ def strength_texts(mask: np.ndarray | None, spacing: Spacing) -> dict[str, str]:
 
     Several labels are refined each by its own width: then it is at most so far, ≤ 9.0 px. Nothing is said of an empty mask.
     """
-    labels = [] if mask is None else [value for value in distinct(mask) if value != 0]
-    if mask is None or not labels:
+    objects = [] if mask is None else [region.image for region in regionprops(mask)]  # cut out: labels may be hundreds
+    if not objects:
         return dict.fromkeys(STRENGTHS, "")
     scale, unit = (math.sqrt(spacing[-1] * spacing[-2]), "mm") if spacing else (1.0, "px")
-    return {word: f"{_farthest([scale * reach_px(mask == value, word) for value in labels])} {unit}" for word in STRENGTHS}
+    return {word: f"{_farthest([scale * reach_px(one, word) for one in objects])} {unit}" for word in STRENGTHS}
 
 
 def change_text(sign: str, pixels: int, spacing: Spacing) -> str:

@@ -27,6 +27,7 @@ class Fix(enum.StrEnum):
     NONE = ""
     NEW_MASK = "New mask"
     ALIGN_MASK = "Align mask"
+    DRAW_MASK = "Draw one"
     MAP_LABELS = "Map labels"
     FREE_MEMORY = "Free memory"
 

@@ -37,12 +37,13 @@ def check_layers(image: Image | None, mask: Labels | None, locked: Labels | None
     return (Chip(Lamp.GREEN, "Image and mask", f"{mask.name} lies on {image.name}, pixel on pixel."),)
 
 
-def check_mask(mask: np.ndarray, whole: bool, card: ModelCard | None) -> tuple[Chip, ...]:
-    """Return the chips about what is painted in a mask, (y, x) or with `whole` a stack."""
+def check_mask(mask: np.ndarray, whole: bool, card: ModelCard | None, drawable: bool = False) -> tuple[Chip, ...]:
+    """Return the chips about what is painted in a mask, (y, x) or with `whole` a stack; `drawable`: a network can draw one."""
     values = [int(value) for value in distinct(mask) if value != 0]
     where = "stack" if whole else "slice"
     if not values:
-        return (Chip(Lamp.RED, "Mask is empty", f"Nothing is painted in this {where}: paint roughly what you mean."),)
+        detail = f"Nothing is painted in this {where}: paint roughly what you mean{', or let one be drawn' if drawable else ''}."
+        return (Chip(Lamp.RED, "Mask is empty", detail, Fix.DRAW_MASK if drawable else Fix.NONE),)
     size = Chip(Lamp.GREEN, " × ".join(map(str, mask.shape)), "Refined in windows along the boundary: any size will do.")
     if card is not None and card.labels:
         return check_labels(mask, card), size

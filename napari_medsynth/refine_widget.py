@@ -12,8 +12,8 @@ import napari.viewer
 from medsynth_core.client import Client
 from medsynth_core.errors import MedSynthError, ShapeError
 from medsynth_core.live import Quality
-from medsynth_core.protocol import DeviceInfo, ParamInfo, Scalar
-from napari_medsynth import amounts, layers, preflight, refine_preflight
+from medsynth_core.protocol import DeviceInfo, ModelCard, ParamInfo, Scalar
+from napari_medsynth import amounts, first_mask, layers, preflight, refine_preflight
 from napari_medsynth.diff import Diff
 from napari_medsynth.engine_widget import EngineWidget
 from napari_medsynth.lamp import Lamp
@@ -59,16 +59,7 @@ class RefineWidget(EngineWidget):
 
     def start_run(self) -> None:
         """Send the shown slice, or the whole stack, and preview what comes back."""
-        if self.running:
-            return
-        try:
-            self._subject = self.desk.subject(self.desk.whole)
-            request = self._request(self._subject, {})
-        except MedSynthError as problem:
-            self.trouble(problem)
-            return
-        self.live.settle()
-        self.launch(request)
+        self._start(lambda subject: self._request(subject, {}))
 
     def make(self, subject: Subject, quality: Quality) -> Run:
         """Start a run of live mode. Raises MedSynthError when the checks forbid it."""
@@ -127,7 +118,11 @@ class RefineWidget(EngineWidget):
         if preflight.blocking(chips) or desk.mask is None or pixels is None:
             return chips
         meant = layers.take(desk.mask, desk.cut(whole=True)) if desk.whole else pixels
-        return *chips, *refine_preflight.check_mask(meant, desk.whole, self.model.card), *preflight.check_room(device, seconds)
+        return (
+            *chips,
+            *refine_preflight.check_mask(meant, desk.whole, self.model.card, bool(self._drawers())),
+            *preflight.check_room(device, seconds),
+        )
 
     def keep(self, settings: Settings) -> Settings:
         """Keep the scope."""
@@ -154,11 +149,14 @@ class RefineWidget(EngineWidget):
         return super().fixes() | gentler
 
     def fix(self, fix: Fix) -> None:
-        """Put the mask where the image is, or what every panel does."""
-        if fix is Fix.ALIGN_MASK:
-            self.desk.align_mask()
-        else:
-            super().fix(fix)
+        """Put the mask where the image is, draw a first one, or what every panel does."""
+        match fix:
+            case Fix.ALIGN_MASK:
+                self.desk.align_mask()
+            case Fix.DRAW_MASK:
+                first_mask.choose(self.panel, self._drawers(), self._draw)
+            case _:
+                super().fix(fix)
 
     def leave(self) -> None:
         """Take preview and uncertainty out of the viewer."""
@@ -173,6 +171,30 @@ class RefineWidget(EngineWidget):
     def _request(self, subject: Subject, instead: Mapping[str, Scalar]) -> RunRequest:
         params = {**self.panel.param_values(), "strength": self.panel.strength.value, "axis": subject.axis, **instead}
         return RunRequest(self._engine, self.model_id, subject.inputs, (SEED,), params)
+
+    def _start(self, request: Callable[[Subject], RunRequest]) -> None:
+        if self.running:
+            return
+        try:
+            self._subject = self.desk.subject(self.desk.whole)
+            asked = request(self._subject)
+        except MedSynthError as problem:
+            self.trouble(problem)
+            return
+        self.live.settle()
+        self.launch(asked)
+
+    def _drawers(self) -> list[ModelCard]:
+        return first_mask.drawers(self.model.capabilities, self.desk.image)
+
+    def _draw(self, coarse: str) -> None:
+        """Let a network draw the mask from the image and refine it; the preview shows it as added."""
+
+        def request(subject: Subject) -> RunRequest:
+            asked = self._request(subject, {"coarse": coarse})
+            return dataclasses.replace(asked, inputs={name: v for name, v in subject.inputs.items() if name != "mask"})
+
+        self._start(request)
 
     def _gentler(self) -> str:
         words = list(STRENGTHS)

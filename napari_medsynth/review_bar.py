@@ -8,7 +8,6 @@ from qtpy.QtCore import QSize, Signal
 from qtpy.QtGui import QColor, QPixmap
 from qtpy.QtWidgets import QCheckBox, QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
-
 CLICKS = "Click a change to accept it, Shift+click to reject it."
 ELSEWHERE = "Select the layer “Refine preview” to accept changes by clicking on them."
 

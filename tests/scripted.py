@@ -89,6 +89,14 @@ def shifted(mask: np.ndarray) -> np.ndarray:
     return np.roll(mask, 2, axis=2)
 
 
+def drawn(image: Volume) -> Volume:
+    """Return the first mask of an image: a square in its middle."""
+    _, y, x = image.size
+    mask = np.zeros((1, *image.size), np.uint8)
+    mask[..., y // 3 : y // 2, x // 3 : x // 2] = 1
+    return Volume(mask, image.affine)
+
+
 @dataclass
 class Script:
     """What the service of the script does: seconds a job takes, the error it ends with, what it says of itself.
@@ -117,7 +125,7 @@ class ScriptedJob:
 
     def __init__(self, script: Script, request: JobRequest, inputs: dict[str, Volume], name: str) -> None:
         self.id, self._script, self._request = name, script, request
-        self._inputs, self._mask = inputs, inputs["mask"]
+        self._inputs, self._mask = inputs, inputs.get("mask") or drawn(inputs["image"])
         self._cancelled = threading.Event()
         self._state = JobState.QUEUED
 
@@ -197,7 +205,7 @@ class ScriptedClient:
         assert len(volumes) == len(inputs)
         request = JobRequest(engine, model, dict.fromkeys(volumes, "sha"), seed, as_params(given), note=note)
         self.script.submitted.append(request)
-        self.script.masks.append(volumes["mask"])
+        self.script.masks.extend([volumes["mask"]] if "mask" in volumes else [])
         self.script.inputs.append(volumes)
         return ScriptedJob(self.script, request, volumes, f"job{len(self.script.submitted)}")
 

@@ -236,9 +236,7 @@ def test_removing_the_dock_ends_the_session_and_the_widget(open_desk: Open, scri
     assert client is None
     viewer = desk.viewer
     del desk
-    QTest.qWait(50)
-    gc.collect()
-    assert gone() is None
+    strokes.wait_until("the end of the widget", lambda: gc.collect() >= 0 and gone() is None, 5)
     viewer.layers["lesion"].data = painted_mask(value=0)  # nobody listens any more
 
 

@@ -335,6 +335,21 @@ def test_an_empty_mask_and_no_image_block_with_the_reason(open_refine: Open) -> 
     desk.wait("the check", lambda: "no image layer" in desk.panel.button.toolTip())
 
 
+def test_an_empty_mask_on_a_color_image_can_be_drawn_by_the_coarse_network(open_refine: Open, script: Script) -> None:
+    frame = np.random.default_rng(0).integers(0, 255, (*SHAPE, 3), np.uint8)
+    desk = open_refine(mask=np.zeros(SHAPE, np.uint8), image=frame)
+    desk.wait("the check", lambda: "let one be drawn" in desk.panel.button.toolTip())
+    strokes.click(next(b for b in desk.panel.chips.findChildren(QPushButton) if b.text() == "Draw one"))
+    desk.wait("the preview", lambda: preview(desk) is not None)
+    assert script.submitted[0].params["coarse"] == "polyp-coarse"
+    assert set(script.submitted[0].inputs) == {"image"}
+    assert not lesion(desk).data.any()
+    strokes.click(desk.panel.review.accept_all)
+    assert lesion(desk).data.sum() == painted_mask().sum()
+    lesion(desk).undo()
+    assert not lesion(desk).data.any()
+
+
 def painted_stack() -> np.ndarray:
     stack = np.zeros((7, *SHAPE), np.uint8)
     stack[2:5] = painted_mask()

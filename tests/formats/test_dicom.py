@@ -210,6 +210,14 @@ def test_what_else_lies_in_the_folder_is_passed_over(tmp_path: Path) -> None:
     np.testing.assert_array_equal(formats.read(tmp_path / "s").array[0], voxels)
 
 
+def test_files_without_suffix_are_known_by_their_content(tmp_path: Path) -> None:
+    voxels = series(tmp_path / "s")
+    for number, path in enumerate(sorted((tmp_path / "s").iterdir())):
+        path.rename(tmp_path / "s" / f"IM{number}")
+    np.testing.assert_array_equal(formats.read(tmp_path / "s").array[0], voxels)
+    assert formats.read(tmp_path / "s" / "IM0").size == (1, 6, 5)
+
+
 def test_a_dicom_slice_can_be_a_mask(tmp_path: Path) -> None:
     mask = np.array([[0, 1, 1], [0, 2, 0]], np.uint8)
     np.testing.assert_array_equal(formats.read_mask(save(dataset(mask), tmp_path / "m.dcm")).array[0, 0], mask)

@@ -175,7 +175,8 @@ def test_with_json_the_recipe_is_printed_and_says_that_nothing_is_synthetic(
     script: Script, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert refine("--json") == 0
-    assert json.loads(capsys.readouterr().out) == {"engine": "refine", "model": "refiner", "seed": 0, "synthetic": False}
+    recipe = json.loads(capsys.readouterr().out)
+    assert recipe == {"engine": "refine", "model": "refiner", "output": "out.png", "seed": 0, "synthetic": False}
 
 
 def test_a_label_that_was_kept_is_told(script: Script, capsys: pytest.CaptureFixture[str]) -> None:

@@ -43,7 +43,7 @@ def add_refine_arguments(parser: argparse.ArgumentParser) -> None:
     add("--label", action="append", default=[], metavar="VALUE=NAME", help="what a label value means, for DICOM SEG and OME-Zarr")
     add("--keep-identity", action="store_true", help="a DICOM SEG keeps patient and study of the series; else they are replaced")
     add("--again", action="store_true", help="for many: make also what is done, and replace what is there")
-    add("--json", action="store_true", help="print the recipe of each mask, one line of JSON")
+    add("--json", action="store_true", help="print the recipe and the file of each mask, one line of JSON")
     add_param_flags(parser, declared_params())
 
 
@@ -134,7 +134,8 @@ def _tell(outcome: Outcome, as_json: bool) -> None:
     refined = outcome.refined
     if refined is None:
         return
-    print(json.dumps(dict(refined.recipe), sort_keys=True) if as_json else outcome.case.output, flush=True)
+    told = json.dumps({**refined.recipe, "output": str(outcome.case.output)}, sort_keys=True) if as_json else outcome.case.output
+    print(told, flush=True)
     if refined.kept:
         print(f"{outcome.case.name}: kept as it was, as the result would have left its input: {refined.kept}", file=sys.stderr)
     for path in refined.beside:

@@ -6,7 +6,7 @@
 
 No image measured here was trained on, nor were settings chosen on it. Half of the starts come from the generator that training
 uses, half from one it never saw; retina adds the masks of a second rater, polyp and brain slices those of the coarse networks.
-Times are of one core with the others at work, windows and all.
+Times are of one core with the others at work, windows and all; at the end comes the time with all cores.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from pathlib import Path
 
 import torch
 
+from benchmarks import refine_speed
 from benchmarks.refine_cases import NEVER_SEEN, TAUGHT, cases_of, chosen, coarse_network, items_of
 from benchmarks.refine_methods import METHODS, STRENGTH, Case, Contest, Method, Outcome
 from benchmarks.refine_report import (
@@ -74,6 +75,9 @@ def main() -> None:
     settings |= {"refiner": str(contest.refiner), "one_pass": str(contest.one_pass)}
     print(f"{write_json(asked.out, 'refine', settings, [*lines, *verdicts]).name} written")
     write_json(asked.out, "refine-cases", settings, rows)
+    if contest.refiner is not None:
+        print("\n### Bar 4: time, warm, all cores\n")
+        refine_speed.report(contest.refiner, asked.out, device=asked.device)
 
 
 def bars(rows: list[Row]) -> list[Verdict]:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks import refine_speed
 from benchmarks.refine import bars, rows_of_case
 from benchmarks.refine_cases import cases_of, chosen
 from benchmarks.refine_methods import INPUT, MAIN, METHODS, SAMPLED, Case, Contest, Outcome
@@ -220,6 +221,14 @@ def test_all_methods_run_on_one_case_and_leave_it_as_it_was(tmp_path: Path, colo
     assert names == [INPUT, *METHODS]
     assert all(np.isfinite(r.score.dice) and r.ms >= 0 for r in rows)
     assert np.array_equal(case.start, kept)
+
+
+def test_the_time_is_set_beside_the_published_arithmetic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(refine_speed, "V1_WIDTHS", (32, 32))
+    monkeypatch.setattr(refine_speed, "SIDE", 64)
+    one, six, published = refine_speed.figures(toy_model(tmp_path / "toy"), repeats=1)
+    assert (one.bar, six.bar, published.bar) == (0.25, 1.2, None)
+    assert f"{published.value / one.value:.0f} times" in one.note
 
 
 def test_without_a_model_its_rows_are_absent_not_invented() -> None:

@@ -323,6 +323,11 @@ def test_a_job_that_fails_says_why(script: Script, capsys: pytest.CaptureFixture
     assert not Path("out.png").exists()
 
 
+def test_where_no_model_is_installed_it_is_said_how_to_add_one(script: Script, capsys: pytest.CaptureFixture[str]) -> None:
+    script.models = ()
+    complaint(capsys, refine(), 2, "model is 'refiner': none of refine is installed; add one with msynth models add FOLDER")
+
+
 def test_trouble_with_the_service_is_told(script: Script, capsys: pytest.CaptureFixture[str]) -> None:
     script.raises = ServiceUnavailableError("the service is away")
     complaint(capsys, refine(), 1, "the service is away")

@@ -19,9 +19,8 @@ def find_card(able: Capabilities, engine: str, model: str, role: str = "") -> Mo
             if info.card is None:
                 raise ModelError(info.problem)
             return info.card
-    names = ", ".join(info.id for info in there) or "none"
-    field = role or "model"
-    raise ModelNotFoundError(f"{field} is {model!r}: it must be one of {names}; add one with msynth models add FOLDER")
+    rule = f"it must be one of {', '.join(info.id for info in there)}" if there else f"none of {engine} is installed"
+    raise ModelNotFoundError(f"{role or 'model'} is {model!r}: {rule}; add one with msynth models add FOLDER")
 
 
 def follow(job: Job) -> None:

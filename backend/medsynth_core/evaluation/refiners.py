@@ -75,7 +75,7 @@ def walked_randomly(image: Image, mask: Mask, share: float = 0.1, beta: float = 
     return _or_input(mask, walk)
 
 
-def chan_vese(image: Image, mask: Mask, share: float = 0.1) -> Mask:
+def chan_vese(image: Image, mask: Mask, share: float = 0.02) -> Mask:
     """Return the mask after share · w iterations of morphological Chan–Vese, in a window a width larger than it."""
 
     def evolve() -> Mask:
@@ -88,7 +88,7 @@ def chan_vese(image: Image, mask: Mask, share: float = 0.1) -> Mask:
     return _or_input(mask, evolve)
 
 
-def geodesic(image: Image, mask: Mask, share: float = 0.1, sigma: float = 2.0) -> Mask:
+def geodesic(image: Image, mask: Mask, share: float = 0.05, sigma: float = 0.5) -> Mask:
     """Return the mask after share · w iterations of a morphological geodesic contour, without balloon force."""
 
     def evolve() -> Mask:

@@ -10,7 +10,7 @@ class LiveRow(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.switch = QCheckBox("after each stroke", self)
+        self.switch = QCheckBox("each stroke", self)
         self.switch.setToolTip("Refine the shown slice after each stroke: at once in one step, in full after a short pause")
         self._status = QLabel(self)
         row = QHBoxLayout(self)

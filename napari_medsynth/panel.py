@@ -55,7 +55,7 @@ class Panel(QWidget):
         """Return how far the dock may be narrowed before labels are cut: the parts' width, with the scroll bar that may come."""
         bar = self._scroll.verticalScrollBar()
         room = bar.sizeHint().width() if bar is not None else 0
-        return QSize(self._inner.minimumSizeHint().width() + room, 240)
+        return QSize(max(WIDTH, self._inner.minimumSizeHint().width() + room), 240)
 
     def add_rows(self, rows: Mapping[str, QWidget], before: QWidget | None = None) -> None:
         """Add rows to the form, at its end or over the row of `before`."""

@@ -62,7 +62,8 @@ class RefineDesk(MaskDesk):
         panel.image.layer_changed.connect(self.changed.emit)
         panel.locked.box.layer_changed.connect(self._lock_picked)
         panel.locked.new_wanted.connect(self.make_lock)
-        panel.scope.picked.connect(lambda _: self.changed.emit())
+        for choice in (panel.scope, panel.strength):
+            choice.picked.connect(lambda _: self.changed.emit())
         self.changed.connect(self._show_scope)
 
     @property
@@ -113,13 +114,13 @@ class RefineDesk(MaskDesk):
         return Subject(inputs, cut, slab, before, self.mask, spatial_shape(self.mask))
 
     def fingerprint(self) -> tuple[tuple[int | None, ...], str]:
-        """Return which slice is shown and a hash of the mask and locks on it. Raises InputError."""
+        """Return which slice is shown, and what its refinement depends on: mask, locks, image, strength. Raises InputError."""
         cut = self.cut(whole=False)
         digest = hashlib.blake2b(digest_size=16)
         for layer in (self.mask, self.locked):
             if layer is not None and self.mask is not None and same_size(layer, self.mask):
                 digest.update(np.ascontiguousarray(layers.take(layer, cut)).data)
-        return cut.index, f"{hash(self.mask)} {digest.hexdigest()}"
+        return cut.index, f"{hash(self.mask)} {hash(self.image)} {self._parts.strength.value} {digest.hexdigest()}"
 
     def make_lock(self) -> None:
         """Add an empty lock layer over the mask and take the brush."""

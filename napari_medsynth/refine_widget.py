@@ -31,7 +31,7 @@ from napari_medsynth.settings import Settings
 from napari_medsynth.uncertainty_tour import UncertaintyTour
 
 HAS_A_ROW = ("strength", "axis", "coarse")
-"""Parameters that the panel sets by itself: strength has its row, the axis follows the viewer, and there is always a mask."""
+"""Parameters that the panel sets by itself: strength has its row, the axis follows the viewer, a coarse network is asked for."""
 DRAFT = {"steps": 1, "samples": 1}
 SEED = 0
 """One seed for all runs: the same strokes give the same boundary, and a preview does not shimmer."""
@@ -50,7 +50,7 @@ class RefineWidget(EngineWidget):
         self._strength = panel.strength.value
         self._spacing: amounts.Spacing = None
         self.preview = Preview(napari_viewer, self._show_review, self._after_write)
-        self.tour = UncertaintyTour(napari_viewer)
+        self.tour = UncertaintyTour(napari_viewer, lambda: panel.review.uncertainty.setChecked(False))
         self.live = LiveDriver(napari_viewer, self.desk, panel.live, self)
         panel.scope.set_value(STACK if self.remembered.whole_stack else SLICE)
         self._wire_review()
@@ -83,6 +83,7 @@ class RefineWidget(EngineWidget):
         if after.shape != subject.before.shape:
             self.trouble(ShapeError(f"the refined mask is {after.shape}, the mask {subject.before.shape}: report this defect"))
             return
+        self.panel.message.clear()
         diff = Diff(subject.before, after, subject.cut.along)
         self._spacing = layers.spacing_mm(subject.cut)
         self.tour.take(subject.answer(made.outputs["uncertainty"]), subject.cut, recipe)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import napari
@@ -19,10 +19,13 @@ NAME = "Refine uncertainty"
 
 
 class UncertaintyTour:
-    """Holds the newest uncertainty (0 sure, 255 as unsure as can be) of a cut; shows it and goes through its places."""
+    """Holds the newest uncertainty (0 sure, 255 as unsure as can be) of a cut; shows it and goes through its places.
 
-    def __init__(self, viewer: napari.Viewer) -> None:
-        self._viewer = viewer
+    It calls `removed` when the user took the layer away.
+    """
+
+    def __init__(self, viewer: napari.Viewer, removed: Callable[[], None]) -> None:
+        self._viewer, self._removed = viewer, removed
         self.viewer_events = Connections()
         self.viewer_events.add(viewer.layers.events.removed, self._layer_removed)
         self._made: tuple[Volume, Cut, dict[str, Any]] | None = None
@@ -91,5 +94,6 @@ class UncertaintyTour:
         camera.look_at(self._viewer, mask, tuple(int(axis[0]) for axis in place))
 
     def _layer_removed(self, event: Any) -> None:
-        if event.value is self._layer:
+        if self._layer is not None and event.value == self._layer:
             self._layer = None
+            self._removed()

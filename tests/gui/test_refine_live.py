@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QPushButton
 
 from napari_medsynth import strokes
 from napari_medsynth.preview_layer import NAME
@@ -121,6 +122,13 @@ def test_strokes_on_the_lock_layer_count_as_well(live: Callable[..., Desk], scri
     desk.paint(center=(30, 30), radii=(4, 4), points=16)
     desk.wait("another draft", lambda: len(script.submitted) > count, 2)
     assert script.inputs[-1]["locked"].array.any()
+
+
+def test_another_strength_counts_as_well(live: Callable[..., Desk], script: Script) -> None:
+    desk = live(painted_mask())
+    desk.wait("the full quality", lambda: desk.panel.live.text.startswith("final"), 4)
+    strokes.click(desk.panel.strength.findChildren(QPushButton)[0])
+    desk.wait("another draft", lambda: script.submitted[-1].params["strength"] == "touch-up", 2)
 
 
 def test_switching_off_cancels_and_stays_off(live: Callable[..., Desk], script: Script) -> None:

@@ -215,6 +215,10 @@ def test_the_uncertainty_is_a_layer_on_demand_with_fixed_limits(refining: Callab
     assert desk.viewer.layers.selection.active.name == NAME
     desk.click_run()
     assert [name.name for name in desk.viewer.layers].count(UNCERTAINTY) == 1
+    desk.viewer.layers.remove(UNCERTAINTY)
+    assert not desk.panel.review.uncertainty.isChecked()
+    desk.panel.review.uncertainty.click()
+    assert UNCERTAINTY in desk.viewer.layers
     desk.panel.review.uncertainty.click()
     assert UNCERTAINTY not in desk.viewer.layers
 
@@ -529,10 +533,19 @@ def test_the_panel_fits_its_dock(refining: Callable[..., Desk]) -> None:
     strokes.click(desk.panel.review.next_place)
     strokes.settle(50)
     assert desk.widget.width() <= 340
+    desk.panel.live.tell("final · 10.5 s")
     desk.panel._fold.expand(animate=False)  # now the scroll bar takes room, too
     strokes.settle(50)
     review, parts = desk.panel.review, desk.panel.strength.findChildren(QPushButton)
-    for part in (*parts, desk.panel.locked.new, review.reject, review.discard, review.next_place, review.place):
+    for part in (
+        *parts,
+        desk.panel.live._status,
+        desk.panel.locked.new,
+        review.reject,
+        review.discard,
+        review.next_place,
+        review.place,
+    ):
         right = part.mapTo(desk.panel._scroll, part.rect().topRight()).x()
         assert right <= desk.panel._scroll.viewport().width(), f"{part.text()} is cut off"
         assert part.width() >= part.sizeHint().width() - 1, f"the text of {part.text()} is cut"

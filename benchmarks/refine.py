@@ -61,6 +61,8 @@ def main() -> None:
     contest = Contest(asked.refiner, asked.one_pass, asked.device, tuple(asked.method or ()))
     if contest.refiner is None:
         print(f"no model {REFINER} is installed: only methods without it are measured (name a folder with --refiner)")
+    if contest.one_pass is None:
+        print("no one-pass network was named: bar 2 is judged without it (train preset one-pass; --one-pass FOLDER)")
     began = time.monotonic()
     errands = [Errand(item, asked.data) for name in asked.set for item in chosen(items_of(name, asked.data), asked.cases, 0)]
     print(f"{len(errands)} images of {len(asked.set)} sets read in {time.monotonic() - began:.0f} s", flush=True)

@@ -44,7 +44,7 @@ def check_mask(mask: np.ndarray, whole: bool, card: ModelCard | None, drawable: 
     if not values:
         detail = f"Nothing is painted in this {where}: paint roughly what you mean{', or let one be drawn' if drawable else ''}."
         return (Chip(Lamp.RED, "Mask is empty", detail, Fix.DRAW_MASK if drawable else Fix.NONE),)
-    size = Chip(Lamp.GREEN, " × ".join(map(str, mask.shape)), "Refined in windows along the boundary: any size will do.")
+    size = Chip(Lamp.GREEN, _times(mask.shape), "Refined in windows along the boundary: any size will do.")
     if card is not None and card.labels:
         return check_labels(mask, card), size
     if len(values) > MANY_LABELS:
@@ -60,4 +60,9 @@ def _sizes(first: Image | Labels, second: Labels) -> str:
 
 
 def _size(layer: Image | Labels) -> str:
-    return " × ".join(map(str, spatial_shape(layer)))
+    return _times(spatial_shape(layer))
+
+
+def _times(shape: tuple[int, ...]) -> str:
+    """Return a size as it is said: width first."""
+    return " × ".join(map(str, reversed(shape)))

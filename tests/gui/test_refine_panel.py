@@ -311,13 +311,13 @@ def test_replacing_the_mask_by_another_size_ends_the_preview(refining: Callable[
     desk = refining()
     lesion(desk).data = np.ones((10, 12), np.uint8)
     assert preview(desk) is None
-    desk.wait("the check", lambda: "10 × 12" in desk.panel.button.toolTip())
+    desk.wait("the check", lambda: "12 × 10" in desk.panel.button.toolTip())
 
 
 def test_an_image_of_another_size_blocks_with_both_sizes(open_refine: Open) -> None:
     desk = open_refine(mask=painted_mask(), image=np.zeros((40, 50), np.uint8))
     desk.wait("the check", lambda: not desk.panel.button.isEnabled())
-    assert "40 × 50" in desk.panel.button.toolTip()
+    assert "50 × 40" in desk.panel.button.toolTip()
     assert "64 × 64" in desk.panel.button.toolTip()
     desk.viewer.add_image(np.zeros(SHAPE, np.uint8), name="fitting")
     desk.wait("an enabled button", desk.panel.button.isEnabled)

@@ -174,8 +174,8 @@ def test_an_rgb_image_has_the_size_of_its_mask() -> None:
     [
         (None, Labels(PAINTED), None, "no image layer"),
         (IMAGE, None, None, "no Labels layer"),
-        (IMAGE, Labels(PAINTED[:9]), None, "9 × 30"),
-        (IMAGE, Labels(PAINTED[None]), None, "1 × 20 × 30"),
+        (IMAGE, Labels(PAINTED[:9]), None, "30 × 9"),
+        (IMAGE, Labels(PAINTED[None]), None, "30 × 20 × 1"),
         (IMAGE, Labels([PAINTED, PAINTED[::2, ::2]], multiscale=True), None, "pyramid"),
         (IMAGE, Labels(PAINTED, scale=(1, 1.1)), None, "different places"),
         (IMAGE, Labels(PAINTED, rotate=1), None, "different places"),

@@ -39,7 +39,8 @@ def model(engine: Engine) -> Any:
     """The engine's smallest installed model, loaded; None for an engine that takes none."""
     if engine.load is None:
         return None
-    folders = [registry.find(info.id) for info in registry.list_models() if info.engine == engine.name]
+    mains = (info for info in registry.list_models() if info.engine == engine.name and info.card and not info.card.role)
+    folders = [registry.find(info.id) for info in mains]
     if not folders:
         pytest.skip(f"no model of {engine.name} is installed")
     return _load(engine, min(folders, key=_size))

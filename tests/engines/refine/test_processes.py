@@ -8,6 +8,7 @@ from torch import Tensor
 
 from medsynth_core.engines.refine.processes import (
     ALPHA_BAR,
+    END,
     START,
     T,
     chance,
@@ -82,22 +83,18 @@ def test_the_discrete_walk_evaluates_as_often_as_asked_and_turns_fine_on_the_way
 
     p = walk_discrete(knows, COARSE, steps, seeded())
     assert float(p.min()) == 1
-    assert [t for t, _ in seen] == pytest.approx([1 - k / steps for k in range(steps)])
+    assert [t for t, _ in seen] == pytest.approx([1 - (1 - END) * k / max(1, steps - 1) for k in range(steps)])
     for t, fine in seen:
         assert fine == pytest.approx(1 - t, abs=0.1)
 
 
-def test_a_pixel_the_network_doubts_is_slower_to_turn() -> None:
-    sure, doubted = FINE.clone(), FINE * 0.55
-    states: list[Tensor] = []
+def test_the_discrete_walk_gives_the_mean_of_its_evaluations() -> None:
+    said = iter((0.2, 0.6, 1.0))
 
-    def left_sure_right_doubted(x_t: Tensor, t: Tensor) -> Tensor:
-        states.append(x_t)
-        return torch.cat([sure[..., : SIDE // 2], doubted[..., SIDE // 2 :]], dim=-1)
+    def wavers(x_t: Tensor, t: Tensor) -> Tensor:
+        return torch.full_like(x_t, next(said))
 
-    walk_discrete(left_sure_right_doubted, COARSE, 2, seeded())
-    turned = (states[1] > 0).float()
-    assert float(turned[..., : SIDE // 2].mean()) > float(turned[..., SIDE // 2 :].mean()) + 0.1
+    assert torch.allclose(walk_discrete(wavers, COARSE, 3, seeded()), torch.tensor(0.6))
 
 
 def test_the_same_seed_walks_the_same_way() -> None:

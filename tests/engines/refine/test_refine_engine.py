@@ -15,6 +15,8 @@ from medsynth_core.engines._base import EngineEvent, Note, Progress, Slice, Task
 from medsynth_core.engines.refine.engine import ENGINE
 from medsynth_core.engines.refine.items import normalized
 from medsynth_core.engines.refine.model import Refiner
+from medsynth_core.engines.refine.planes import cautious
+from medsynth_core.engines.refine.views import turned, turned_back
 from medsynth_core.errors import InputError, ModelError, ParameterError, RefusedError, ShapeError
 from medsynth_core.imaging.preprocess import Preprocessing
 from medsynth_core.strength import reach_px
@@ -33,7 +35,7 @@ class Oracle(Refiner):
         super().__init__(refiner.encoder, refiner.masks, refiner.card)
         object.__setattr__(self, "opinion", opinion)
 
-    def probability(self, image: Tensor, distance: Tensor, steps: int, process: str, seed: int) -> Tensor:
+    def probability(self, image: Tensor, distance: Tensor, steps: int, process: str, seed: int, way: int = 0) -> Tensor:
         return self.opinion(image).clamp(0, 1)  # type: ignore[attr-defined, no-any-return]
 
 
@@ -71,7 +73,7 @@ def refined(model: Any, image: np.ndarray, mask: np.ndarray, output: str = "mask
 def test_a_mask_that_is_too_small_grows_to_the_edge_in_the_image(bright: Refiner) -> None:
     small = disc(SIDE, (32, 30), 10).astype(np.uint8)
     made = refined(bright, IMAGE, small) > 0
-    assert (made ^ DISC).sum() < 0.05 * DISC.sum()
+    assert (made ^ DISC).sum() < 0.08 * DISC.sum()
 
 
 @pytest.mark.parametrize("value", [1, 7, 255])
@@ -184,10 +186,36 @@ def test_runs_that_disagree_are_uncertain_and_runs_that_agree_are_not(refiner: R
     assert refined(bright, IMAGE, mask, "uncertainty")[32, 30] < 15
 
 
-def test_more_runs_look_at_the_image_turned_and_mirrored_and_come_back_straight(refiner: Refiner) -> None:
-    corner = Oracle(refiner, lambda image: (image[:, 1:2] > 0).float())
-    mask = disc(SIDE, (32, 30), 11).astype(np.uint8)
-    assert np.array_equal(refined(corner, IMAGE, mask, samples=8), refined(corner, IMAGE, mask, samples=1))
+@pytest.mark.parametrize("way", range(9))
+def test_each_view_comes_back_straight(way: int) -> None:
+    window = torch.arange(2 * 5 * 5.0).view(2, 1, 5, 5)
+    assert torch.equal(turned_back(turned(window, way), way), window)
+    assert torch.equal(turned(window, way), window) == (way % 8 == 0)
+
+
+def test_each_evaluation_looks_another_way_and_the_network_is_told_so(refiner: Refiner, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Tensor] = []
+
+    def answer(x_t: Tensor, t: Tensor, coarse: Tensor, features: list[Tensor], process: Tensor) -> Tensor:
+        seen.append(coarse)
+        return coarse * 20
+
+    monkeypatch.setattr(refiner.masks, "forward", answer)
+    distance = torch.linspace(-1, 1, 32 * 32).view(1, 1, 32, 32)
+    p = refiner.probability(torch.zeros(1, 3, 32, 32), distance, 8, "discrete", 0)
+    assert len({tuple(view.flatten().tolist()) for view in seen}) == 8
+    assert torch.equal(p > 0.5, distance > 0)
+
+
+def test_beside_a_good_mask_a_change_must_be_surer() -> None:
+    mask = disc(SIDE, (32, 30), 14)
+    doubt = np.where(mask, 0.9, 0.1).astype(np.float32)
+    doubt[32, 44:46] = 0.6  # two pixels outside, hardly likelier than not
+    assert not (cautious(doubt, mask) > 0.5)[32, 45]
+    rough = disc(SIDE, (32, 30), 10)
+    assert (cautious(doubt, rough) > 0.5)[32, 45]
+    doubt[32, 44:46] = 0.8
+    assert (cautious(doubt, mask) > 0.5)[32, 45]
 
 
 def test_a_resumed_run_gives_the_same_bytes_and_makes_no_slice_twice(refiner: Refiner) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from medsynth_core.engines.refine.items import Item, Window, cut, draw_target, draw_window
-from medsynth_core.engines.refine.windows import squares_over
+from medsynth_core.engines.refine.windows import LEAST_SIDE_PX, squares_over
 from tests.toy_pairs import disc
 
 
@@ -45,7 +45,7 @@ def test_a_long_thin_object_gets_a_row_of_close_windows() -> None:
     vessel[48:54] = True
     squares = squares_over(vessel)
     assert len(squares) > 10
-    assert all(square.side < 60 for square in squares)
+    assert all(square.side == LEAST_SIDE_PX for square in squares)
 
 
 def test_an_empty_mask_gets_none() -> None:

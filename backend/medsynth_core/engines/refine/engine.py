@@ -44,7 +44,7 @@ class Params:
     window_center: float = param(0.0, "Window center", help="Intensity, used if the width is not 0", advanced=True)
     window_width: float = param(0.0, "Window width", minimum=0, help="0: percentiles 1 to 99 of the image", advanced=True)
     clahe: bool = param(False, "Local contrast", help="Contrast-limited adaptive histogram equalization", advanced=True)
-    denoise: bool = param(False, "Denoise", help="Non-local means before anything else", advanced=True)
+    denoise: bool = param(False, "Denoise", help="Non-local means, before the local contrast", advanced=True)
     fill_holes: int = param(0, "Fill holes up to", minimum=0, unit="px", advanced=True)
     remove_specks: int = param(0, "Remove specks up to", minimum=0, unit="px", advanced=True)
     smooth: float = param(0.0, "Smooth boundary", minimum=0, maximum=20, unit="px", advanced=True)

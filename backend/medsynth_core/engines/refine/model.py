@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import functools
+import itertools
 import json
 import os
 from dataclasses import dataclass
@@ -16,6 +18,7 @@ from medsynth_core import __version__
 from medsynth_core.engines.refine import network
 from medsynth_core.engines.refine.network import ImageEncoder, MaskNetwork
 from medsynth_core.engines.refine.processes import DISCRETE, PROCESSES, walk_discrete, walk_gaussian
+from medsynth_core.engines.refine.views import COUNT, turned, turned_back
 from medsynth_core.errors import ModelError
 from medsynth_core.models.folder import verify
 from medsynth_core.protocol import ModelCard
@@ -38,17 +41,20 @@ class Refiner:
         return self.card.size[0]
 
     @torch.inference_mode()
-    def probability(self, image: Tensor, distance: Tensor, steps: int, process: str, seed: int) -> Tensor:
+    def probability(self, image: Tensor, distance: Tensor, steps: int, process: str, seed: int, way: int = 0) -> Tensor:
         """Return the probability of the fine mask, (B, 1, y, x), for windows of the network's grid.
 
         image: (B, 3, y, x) in [−1, 1]; distance: (B, 1, y, x), the coarse mask's signed distance in [−1, 1], positive inside.
+        Each step looks in another way, from `way` on; the image is encoded once for each of the eight ways.
         """
         image, distance = image.to(self.device), distance.to(self.device)
-        features = self.encoder(image)
         kind = torch.full((len(image),), PROCESSES[process], device=self.device)
+        encode = functools.cache(lambda w: self.encoder(turned(image, w)))
+        ways = itertools.count(way)
 
         def predict(x_t: Tensor, t: Tensor) -> Tensor:
-            return self.masks(x_t, t, distance, features, kind).sigmoid()
+            w = next(ways) % COUNT
+            return turned_back(self.masks(turned(x_t, w), t, turned(distance, w), encode(w), kind).sigmoid(), w)
 
         walk = walk_discrete if PROCESSES[process] == DISCRETE else walk_gaussian
         coarse = torch.where(distance > 0, 1.0, -1.0)

@@ -54,15 +54,15 @@ def refine_mask(model: Refiner, image: Plane, mask: Mask, walk: Walk, seed: int)
 
 
 def _probabilities(model: Refiner, image: Plane, distance: Plane, squares: list[Square], walk: Walk, seed: int) -> list[Tensor]:
-    """Return the mean probability (side, side) of each window; run i looks at it turned and mirrored in the i-th way."""
+    """Return the mean probability (side, side) of each window; each run begins with another view of it."""
     pixels = model.pixels
     images = torch.cat([_cut(image, square, pixels) for square in squares])
     distances = torch.cat([_cut(distance[None], s, pixels) * (pixels / s.side) for s in squares]) / DISTANCE_PX
+    distances = distances.clamp(-1, 1)
     mean = torch.zeros_like(distances)
     for i in range(walk.samples):
-        turned = [_turned(part, i) for part in (images, distances.clamp(-1, 1))]
-        p = model.probability(turned[0], turned[1], walk.steps, walk.process, seed + 1_000_003 * i)
-        mean += _turned_back(p, i) / walk.samples
+        chance = seed + 1_000_003 * i
+        mean += model.probability(images, distances, walk.steps, walk.process, chance, way=i * walk.steps) / walk.samples
     return [_resized(p[None], square.side)[0, 0] for p, square in zip(mean, squares, strict=True)]
 
 
@@ -75,15 +75,6 @@ def _cut(array: Plane, square: Square, pixels: int) -> Tensor:
 
 def _resized(window: Tensor, side: int) -> Tensor:
     return functional.interpolate(window, size=(side, side), mode="bilinear", antialias=True, align_corners=False)
-
-
-def _turned(window: Tensor, way: int) -> Tensor:
-    turned = torch.rot90(window, way % 4, (-2, -1))
-    return turned.flip(-1) if way % 8 >= 4 else turned
-
-
-def _turned_back(window: Tensor, way: int) -> Tensor:
-    return torch.rot90(window.flip(-1) if way % 8 >= 4 else window, -(way % 4), (-2, -1))
 
 
 def _blend(total: Plane, weights: Plane, square: Square, p: Tensor) -> None:

@@ -18,6 +18,9 @@ MARGIN_PX = 32
 """What a label is shown of its surroundings at least."""
 LEAST_DICE = 0.6
 """A refinement with less overlap than this has left its input: it is not given."""
+AGREEING = (0.88, 0.95)
+CAUTION = 0.2
+"""Chosen on the tuning side of the split."""
 Labels = npt.NDArray[np.generic]
 
 
@@ -65,20 +68,33 @@ def refine_plane(
         mask, window = _alone(labels == value)
         walk = Walk(manner.steps, manner.samples, manner.process, reach_px(mask, manner.strength))
         result = refine_mask(model, image[(slice(None), *window)], mask, walk, seed + value)
-        fine = np.where(locked[window], mask, result.probability > 0.5)
-        p = result.probability
+        p = cautious(result.probability, mask)
+        fine = np.where(locked[window], mask, p > 0.5)
         if _dice(fine, mask) < LEAST_DICE:
             kept.append(value)
             p = mask.astype(np.float32)
         else:
             refined.append(value)
-            unsure = np.where(result.band & ~locked[window], 1 - np.abs(2 * p - 1), 0)
+            unsure = np.where(result.band & ~locked[window], 1 - np.abs(2 * result.probability - 1), 0)
             np.maximum(uncertainty[window], unsure, out=uncertainty[window])
         claims = p > best[window]
         made[window][claims] = value
         best[window][claims] = p[claims]
     made = np.where(locked, labels, manner.post.apply(made)).astype(labels.dtype)
     return Result(made, (uncertainty * 255).round().astype(np.uint8), tuple(refined), tuple(kept))
+
+
+def cautious(p: npt.NDArray[np.float32], mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
+    """Return probabilities (y, x) drawn towards the given mask by as much as the two agree already: do no harm.
+
+    Where the network would change little, the mask was good, and a change that is hardly likelier than not does as much harm as
+    good: beside a mask of IoU 0.95 or more with the network's, a pixel changes at 0.7 instead of 0.5.
+    """
+    fine = p > 0.5
+    either = int((fine | mask).sum())
+    agreement = int((fine & mask).sum()) / either if either else 1.0
+    rise = min(1.0, max(0.0, (agreement - AGREEING[0]) / (AGREEING[1] - AGREEING[0]))) * CAUTION
+    return p + np.where(mask, np.float32(rise), np.float32(-rise))
 
 
 def _alone(mask: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.bool_], tuple[slice, slice]]:

@@ -15,10 +15,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from medsynth_core.engines.refine.items import LEAST_SIDE_PX
 from medsynth_core.strength import object_width_px
 
 ZOOM = 2.2
+LEAST_SIDE_PX = 64.0
+"""Below the network's grid, a closer look shows no more; small objects near each other then share a window."""
 INNER = 0.8
 """Share of a window's side that one object may fill without being cut into several windows."""
 STRIDE = 0.6

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from skimage.measure import regionprops
 
+from medsynth_core.kept import kept_places
 from medsynth_core.strength import STRENGTHS, reach_px
 
 Spacing = tuple[float, ...] | None
@@ -38,11 +39,11 @@ def change_text(sign: str, pixels: int, spacing: Spacing) -> str:
 
 def kept_text(recipe: Mapping[str, Any]) -> str:
     """Return what a refinement kept as it was, from the notes in its recipe: `kept z 3` holds what became of slice 3."""
-    kept = {key.removeprefix("kept").strip(): str(value) for key, value in recipe.items() if key.split(" ")[0] == "kept"}
+    kept = kept_places(recipe)
     if not kept:
         return ""
     if len(kept) == 1:
-        return f"Kept as it was: {next(iter(kept.values()))}. A gentler strength may do it."
+        return f"The result of {next(iter(kept.values()))} would have left its input: it is kept. A gentler strength may do it."
     places = list(kept)
     more = f" and {len(places) - 5} more" if len(places) > 5 else ""
     return f"In {len(kept)} slices something would have left its input and was kept as it was: {', '.join(places[:5])}{more}."

@@ -11,6 +11,7 @@ import numpy as np
 
 from medsynth_core.engines.refine.engine import ENGINE
 from medsynth_core.errors import MedSynthError, error_from_code
+from medsynth_core.kept import PREFIX
 from medsynth_core.protocol import (
     Capabilities,
     Event,
@@ -40,7 +41,7 @@ class Script:
 
     job_seconds: float = 0.0
     fails: dict[int, str] = field(default_factory=dict)
-    kept: str = ""
+    kept: dict[str, str] = field(default_factory=dict)
     models: tuple[ModelCard, ...] = (REFINER, OTHER, COARSE)
     submitted: list[JobRequest] = field(default_factory=list)
     given: list[dict[str, Volume]] = field(default_factory=list)
@@ -86,7 +87,7 @@ class ScriptedJob:
 
     def info(self) -> JobInfo:
         recipe = {"engine": "refine", "model": self._request.model, "seed": self._request.seed, "synthetic": False}
-        recipe |= {"kept": self._script.kept} if self._script.kept else {}
+        recipe |= {f"{PREFIX}{place}": what for place, what in self._script.kept.items()}
         affine = tuple(map(tuple, self._given["image"].affine.tolist()))
         outputs = tuple(
             OutputInfo(n, "labels", (1, *self._given["image"].size), "uint8", affine) for n in ("mask", "uncertainty")

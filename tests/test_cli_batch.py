@@ -473,7 +473,7 @@ def test_a_result_that_cannot_be_shown_is_on_the_page_with_the_reason(script: Sc
 
 
 def test_kept_labels_are_told_with_the_name_of_the_case(script: Script, capsys: pytest.CaptureFixture[str]) -> None:
-    script.kept = "label 1 at z 0"
+    script.kept = {"z 0": "label 1"}
     assert refine() == 0
     assert "b: kept as it was, as the result would have left its input: label 1 at z 0" in capsys.readouterr().err
 

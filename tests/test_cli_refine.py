@@ -180,7 +180,7 @@ def test_with_json_the_recipe_is_printed_and_says_that_nothing_is_synthetic(
 
 
 def test_a_label_that_was_kept_is_told(script: Script, capsys: pytest.CaptureFixture[str]) -> None:
-    script.kept = ", ".join(f"label 2 at z {z}" for z in range(9))
+    script.kept = {f"z {z}": "label 2" for z in range(9)}
     assert refine() == 0
     told = capsys.readouterr().err
     assert "image.png: kept as it was" in told

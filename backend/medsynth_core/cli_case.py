@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from medsynth_core.client import Client, Job
 from medsynth_core.errors import InputError
+from medsynth_core.kept import kept_places
 from medsynth_core.vocabulary import whole_numbers
 from medsynth_core.volume import Volume
 
@@ -72,7 +73,7 @@ class Refined:
     @property
     def kept(self) -> str:
         """Which labels were left as they were because the result would have left its input; empty if none was."""
-        places = str(self.recipe.get("kept", "")).split(", ")
+        places = [f"{what} at {place}" for place, what in kept_places(self.recipe).items()]
         more = f" and {len(places) - MOST_KEPT} more" if len(places) > MOST_KEPT else ""
         return ", ".join(places[:MOST_KEPT]) + more
 

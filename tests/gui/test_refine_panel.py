@@ -276,7 +276,7 @@ def test_a_refusal_is_told_and_its_fix_is_a_gentler_strength(open_refine: Open, 
 
 
 def test_what_was_kept_is_told(open_refine: Open, script: Script) -> None:
-    script.notes = {"kept z 0": "label 2 would have left its input", "reach_px": "9"}
+    script.notes = {"kept z 0": "label 2", "reach_px": "9"}
     desk = open_refine(mask=painted_mask())
     desk.click_run()
     assert "label 2 would have left its input" in desk.panel.message.text

@@ -111,9 +111,7 @@ class Engine:
 
     def describe(self) -> EngineInfo:
         """Return the entry of the capability document."""
-        return EngineInfo(
-            self.name, self.summary, self.paper, self.inputs, param_infos(self.params), synthetic=self.synthetic
-        )
+        return EngineInfo(self.name, self.summary, self.paper, self.inputs, param_infos(self.params), synthetic=self.synthetic)
 
     def read_params(self, values: Mapping[str, Scalar], card: ModelCard | None = None) -> tuple[Any, dict[str, Scalar]]:
         """Return (params, model options) checked and completed with defaults. Raises ParameterError naming the field."""

@@ -15,6 +15,7 @@ from medsynth_core.engines.refine.planes import AXES, LEAST_DICE, Labels, Manner
 from medsynth_core.errors import InputError, ModelError, ParameterError, RefusedError, ShapeError
 from medsynth_core.imaging.postprocess import Postprocessing
 from medsynth_core.imaging.preprocess import Preprocessing
+from medsynth_core.kept import PREFIX
 from medsynth_core.models import registry
 from medsynth_core.protocol import OutputInfo
 from medsynth_core.strength import reach_px
@@ -98,7 +99,7 @@ def _gather(case: Case, name: str) -> Iterator[EngineEvent]:
 
 def _kept(axis: str, i: int, result: Result) -> Iterator[Note]:
     if result.kept:
-        yield Note(f"kept {axis} {i}", f"label {', '.join(map(str, result.kept))} would have left its input")
+        yield Note(f"{PREFIX}{axis} {i}", f"label {', '.join(map(str, result.kept))}")
 
 
 def _check(changed: bool, kept: bool) -> None:

@@ -15,8 +15,10 @@ from medsynth_core.engines._base import EngineEvent, Note, Progress, Slice, Task
 from medsynth_core.engines.refine.engine import ENGINE
 from medsynth_core.engines.refine.items import normalized
 from medsynth_core.engines.refine.model import Refiner
+from medsynth_core.engines.refine.plane import Walk, refine_mask
 from medsynth_core.engines.refine.planes import cautious
 from medsynth_core.engines.refine.views import turned, turned_back
+from medsynth_core.engines.refine.windows import squares_over
 from medsynth_core.errors import InputError, ModelError, ParameterError, RefusedError, ShapeError
 from medsynth_core.imaging.preprocess import Preprocessing
 from medsynth_core.strength import reach_px
@@ -205,6 +207,17 @@ def test_each_evaluation_looks_another_way_and_the_network_is_told_so(refiner: R
     p = refiner.probability(torch.zeros(1, 3, 32, 32), distance, 8, "discrete", 0)
     assert len({tuple(view.flatten().tolist()) for view in seen}) == 8
     assert torch.equal(p > 0.5, distance > 0)
+
+
+def test_windows_blend_without_a_seam(refiner: Refiner) -> None:
+    long = np.zeros((60, 400), bool)
+    long[20:40, 10:390] = True
+    image = np.zeros((3, 60, 400), np.float32)
+    level = Oracle(refiner, lambda window: torch.full_like(window[:, :1], 0.7))
+    assert len(squares_over(long)) > 5
+    result = refine_mask(level, image, long, Walk(1, 1, "discrete", 9.0), seed=0)
+    assert np.allclose(result.probability[result.band], 0.7, atol=1e-5)
+    assert result.band[18, 12:388].all()
 
 
 def test_beside_a_good_mask_a_change_must_be_surer() -> None:

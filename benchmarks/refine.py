@@ -17,7 +17,7 @@ import os
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -26,6 +26,8 @@ from benchmarks import refine_speed
 from benchmarks.refine_cases import NEVER_SEEN, TAUGHT, cases_of, chosen, coarse_network, items_of
 from benchmarks.refine_methods import METHODS, STRENGTH, Case, Contest, Method, Outcome
 from benchmarks.refine_report import (
+    ALL,
+    WORDS,
     Row,
     Verdict,
     cell_table,
@@ -41,6 +43,7 @@ from medsynth_core.engines.refine.coarse_masks import signed_distance
 from medsynth_core.engines.refine.coarse_model import CoarseModel
 from medsynth_core.engines.refine.items import Item
 from medsynth_core.models import registry
+from medsynth_core.models.card import read_card, write_card
 from medsynth_core.strength import reach_px
 
 SETS = (*TAUGHT, *NEVER_SEEN)
@@ -77,9 +80,18 @@ def main() -> None:
     settings |= {"refiner": str(contest.refiner), "one_pass": str(contest.one_pass)}
     print(f"{write_json(asked.out, 'refine', settings, [*lines, *verdicts]).name} written")
     write_json(asked.out, "refine-cases", settings, rows)
+    if asked.card and asked.refiner is not None:
+        put_on_card(asked.refiner, verdicts)
     if contest.refiner is not None:
         print("\n### Bar 4: time, warm, all cores\n")
         refine_speed.report(contest.refiner, asked.out, device=asked.device)
+
+
+def put_on_card(folder: Path, verdicts: list[Verdict]) -> None:
+    """Put what was measured over all taught sets on the model's card: figures with their intervals stand in the JSON."""
+    told = [v for v in verdicts if ALL in v.about and ", over " not in v.about]
+    figures = {f"{v.about}: {WORDS[v.figure]}": round(v.value.mean, 2) for v in told}
+    write_card(folder, replace(read_card(folder), figures=figures))
 
 
 def bars(rows: list[Row]) -> list[Verdict]:
@@ -161,6 +173,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--method", action="append", choices=METHODS, help="row of the table, with the input; all if not given")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--card", action="store_true", help="put the figures of all taught sets on the refiner's card")
     parser.add_argument("--out", type=Path, default=Path("runs/bench"))
     asked = parser.parse_args()
     asked.set = asked.set or list(SETS)

@@ -49,7 +49,14 @@ def check(mask: np.ndarray | None, card: ModelCard | None, device: DeviceInfo | 
     """
     if mask is None:
         return (Chip(Lamp.RED, "No mask", "There is no Labels layer to synthesize from: make one and paint.", Fix.NEW_MASK),)
-    return check_labels(mask, card), check_size(mask.shape, card), *check_room(device, seconds)
+    return check_labels(mask, card), check_size(mask.shape, card), *check_terms(card), *check_room(device, seconds)
+
+
+def check_terms(card: ModelCard | None) -> tuple[Chip, ...]:
+    """Return a chip where what the model was trained on forbids commercial use."""
+    if card is None or card.commercial_use:
+        return ()
+    return (Chip(Lamp.AMBER, "Research only", f"No commercial use of this model and of what it makes. {card.license}."),)
 
 
 def check_room(device: DeviceInfo | None, seconds: float | None) -> tuple[Chip, ...]:

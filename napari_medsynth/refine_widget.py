@@ -122,6 +122,7 @@ class RefineWidget(EngineWidget):
         return (
             *chips,
             *refine_preflight.check_mask(meant, desk.whole, self.model.card, bool(self._drawers())),
+            *preflight.check_terms(self.model.card),
             *preflight.check_room(device, seconds),
         )
 

@@ -33,6 +33,14 @@ def test_a_good_mask_is_all_green() -> None:
     assert blocking(chips) == ""
 
 
+def test_a_model_for_research_only_says_so_and_may_be_used() -> None:
+    chips = check(MASK, replace(BRAIN, commercial_use=False, license="CC BY-NC-SA 4.0"), None, None)
+    (chip,) = [c for c in chips if c.text == "Research only"]
+    assert chip.lamp is Lamp.AMBER
+    assert "CC BY-NC-SA 4.0" in chip.detail
+    assert blocking(chips) == ""
+
+
 def test_no_mask_offers_to_make_one() -> None:
     (chip,) = check(None, BRAIN, None, None)
     assert chip.fix is Fix.NEW_MASK

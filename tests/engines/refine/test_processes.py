@@ -85,7 +85,7 @@ def test_the_discrete_walk_evaluates_as_often_as_asked_and_turns_fine_on_the_way
     assert float(p.min()) == 1
     assert [t for t, _ in seen] == pytest.approx([1 - (1 - END) * k / max(1, steps - 1) for k in range(steps)])
     for t, fine in seen:
-        assert fine == pytest.approx(1 - t, abs=0.1)
+        assert fine == pytest.approx(1 - t, abs=0.05)
 
 
 def test_the_discrete_walk_gives_the_mean_of_its_evaluations() -> None:

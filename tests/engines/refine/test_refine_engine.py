@@ -227,7 +227,7 @@ def test_beside_a_good_mask_a_change_must_be_surer() -> None:
     assert not (cautious(doubt, mask) > 0.5)[32, 45]
     rough = disc(SIDE, (32, 30), 10)
     assert (cautious(doubt, rough) > 0.5)[32, 45]
-    doubt[32, 44:46] = 0.8
+    doubt[32, 44:46] = 0.75
     assert (cautious(doubt, mask) > 0.5)[32, 45]
 
 

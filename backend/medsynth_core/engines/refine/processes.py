@@ -17,7 +17,7 @@ Masks are −1 outside and 1 inside. p is the network's probability of the fine 
 Departures from the paper, each chosen on the tuning side of the split. It draws each pixel's fate alone, which a network undoes
 like salt and pepper noise; here the chance is smooth over a few pixels, with the same probability (1) in each, so that whole
 stretches of the boundary are fine or coarse. It multiplies (2) with the pixel's confidence, which leaves more coarse than (1)
-says and makes the next p too careful. It walks to t = 0 and takes the last p; here the walk ends at t = 0.7, and the result is
+says and makes the next p too careful. It walks to t = 0 and takes the last p; here the walk ends at t = 0.9, and the result is
 the mean of all p: what the network says of its own answers tells less than what it says of the image.
 """
 
@@ -40,7 +40,7 @@ ETA = 1.0
 SIGMAS = (0.0, 2.0, 6.0)
 """Over how many pixels the chance of a training state may be alike."""
 WALK_SIGMA = 2.0
-END = 0.7
+END = 0.9
 """Where the discrete walk ends."""
 
 Predict = Callable[[Tensor, Tensor], Tensor]

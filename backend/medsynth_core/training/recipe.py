@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Protocol
 
@@ -47,3 +48,36 @@ class Recipe(Protocol):
 
     def save(self, networks: nn.ModuleDict, folder: Path) -> None:
         """Write the networks as parts of a model folder."""
+
+
+class Schedule(Protocol):
+    """What every preset says about a training."""
+
+    @property
+    def steps(self) -> int:
+        """Return the optimizer steps of the whole training."""
+
+    @property
+    def learning_rate(self) -> float:
+        """Return AdamW's step size after the warm-up."""
+
+
+class FromPreset:
+    """What of a recipe follows from its preset and its card to be alone; the recipes are dataclasses that hold both."""
+
+    preset: Schedule
+    blank_card: ModelCard
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps of the whole training."""
+        return self.preset.steps
+
+    @property
+    def learning_rate(self) -> float:
+        """AdamW's step size after the warm-up."""
+        return self.preset.learning_rate
+
+    def card(self, steps_done: int) -> ModelCard:
+        """Return the card after that many steps, those of a base model counted in."""
+        return dataclasses.replace(self.blank_card, steps=self.blank_card.steps + steps_done)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -32,6 +31,7 @@ from medsynth_core.training.curves import mosaic
 from medsynth_core.training.labels import vocabulary_of
 from medsynth_core.training.order import TrainingOrder
 from medsynth_core.training.pairs import Columns, Pair
+from medsynth_core.training.recipe import FromPreset
 from medsynth_core.training.sides import Sides, read_sides
 from medsynth_core.vocabulary import foreground, one_hot_channels, understand
 
@@ -63,7 +63,7 @@ class CoarseArrays:
 
 
 @dataclass(frozen=True)
-class CoarseRecipe:
+class CoarseRecipe(FromPreset):
     """A preset, the data of both sides of the split, and the card to be."""
 
     preset: CoarsePreset
@@ -72,16 +72,6 @@ class CoarseRecipe:
     blank_card: ModelCard
     seed: int = 0
     device: str = "cpu"
-
-    @property
-    def steps(self) -> int:
-        """Optimizer steps of the whole training."""
-        return self.preset.steps
-
-    @property
-    def learning_rate(self) -> float:
-        """AdamW's step size after the warm-up."""
-        return self.preset.learning_rate
 
     def build(self) -> nn.ModuleDict:
         """Return a new network."""
@@ -118,10 +108,6 @@ class CoarseRecipe:
         rows = torch.linspace(0, len(source) - 1, STRIP_SAMPLES).long()
         images, truth = (part.to(self.device) for part in source.batch(rows))
         return mosaic([images, _pictured(networks["segmenter"](images).sigmoid()), _pictured(truth)])
-
-    def card(self, steps_done: int) -> ModelCard:
-        """Return the card after that many steps."""
-        return dataclasses.replace(self.blank_card, steps=steps_done)
 
     def save(self, networks: nn.ModuleDict, folder: Path) -> None:
         """Write the network, in half precision, as the part of a model folder."""

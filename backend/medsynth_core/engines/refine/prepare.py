@@ -13,10 +13,10 @@ from medsynth_core.engines.refine.starters import CARD, PRESET, REFINER
 from medsynth_core.errors import ParameterError
 from medsynth_core.models.card import read_card
 from medsynth_core.protocol import ModelCard
-from medsynth_core.training.duplicates import group_near_duplicates
 from medsynth_core.training.order import TrainingOrder
-from medsynth_core.training.pairs import Columns, read_pairs, split, without_duplicates
+from medsynth_core.training.pairs import Columns
 from medsynth_core.training.recipe import Recipe
+from medsynth_core.training.sides import read_sides
 
 
 def prepare(data: Path, order: TrainingOrder) -> Recipe:
@@ -44,13 +44,8 @@ def _shipped(data: Path, order: TrainingOrder) -> RefineRecipe:
 
 
 def _own(data: Path, order: TrainingOrder) -> RefineRecipe:
-    columns = order.columns or Columns()
-    pairs = without_duplicates(read_pairs(data, columns))
-    grouped = pairs if columns.group else group_near_duplicates(pairs)
-    training, validation = split(grouped)
-    if not training:
-        training, validation = grouped, ()
-    sides = [tuple(items_of(side, data.resolve().name)) for side in (training, validation)]
+    there = read_sides(data, order.columns or Columns())
+    sides = [tuple(items_of(side, data.resolve().name)) for side in (there.training, there.validation)]
     preset = _adjusted(get_preset(order.preset or DISCRETE.name), order)
     card = _own_card(data, order, sides, preset)
     if order.base is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import math
 import sys
@@ -23,13 +22,14 @@ from medsynth_core.engines.refine.objective import draw_state, loss_terms, refin
 from medsynth_core.engines.refine.presets import Preset
 from medsynth_core.protocol import ModelCard
 from medsynth_core.training.curves import mosaic
+from medsynth_core.training.recipe import FromPreset
 
 STRIP_SAMPLES = 8
 VALIDATION_ITEMS = 48
 
 
 @dataclass(frozen=True)
-class RefineRecipe:
+class RefineRecipe(FromPreset):
     """A preset, the items of each source with the source's share, the items for validation, and the card to be."""
 
     preset: Preset
@@ -40,16 +40,6 @@ class RefineRecipe:
     seed: int = 0
     base: Path | None = None
     device: str = "cpu"
-
-    @property
-    def steps(self) -> int:
-        """Optimizer steps of the whole training."""
-        return self.preset.steps
-
-    @property
-    def learning_rate(self) -> float:
-        """AdamW's step size after the warm-up."""
-        return self.preset.learning_rate
 
     def build(self) -> nn.ModuleDict:
         """Return image encoder and mask network: new ones, or those of the base model."""
@@ -79,10 +69,6 @@ class RefineRecipe:
         batch = self._fixed(STRIP_SAMPLES).to(self.device)
         made = self._one_step(networks, batch).sigmoid() * 2 - 1
         return mosaic([batch.image, batch.coarse, made, batch.fine])
-
-    def card(self, steps_done: int) -> ModelCard:
-        """Return the card after that many steps."""
-        return dataclasses.replace(self.blank_card, steps=self.blank_card.steps + steps_done)
 
     def save(self, networks: nn.ModuleDict, folder: Path) -> None:
         """Write both networks, in half precision, as parts of a model folder."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import math
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from medsynth_core.engines.synthesize.presets import Preset
 from medsynth_core.errors import ParameterError
 from medsynth_core.protocol import ModelCard
 from medsynth_core.training.curves import mosaic
+from medsynth_core.training.recipe import FromPreset
 from medsynth_core.vocabulary import one_hot_channels
 
 STRIP_SAMPLES = 8
@@ -31,7 +31,7 @@ VALIDATION_TIMES = (0.2, 0.5, 0.8)
 
 
 @dataclass(frozen=True)
-class SynthesizeRecipe:
+class SynthesizeRecipe(FromPreset):
     """A preset, the data of both sides of the split, and the card to be."""
 
     preset: Preset
@@ -41,16 +41,6 @@ class SynthesizeRecipe:
     seed: int = 0
     base: Path | None = None
     device: str = "cpu"
-
-    @property
-    def steps(self) -> int:
-        """Optimizer steps of the whole training."""
-        return self.preset.steps
-
-    @property
-    def learning_rate(self) -> float:
-        """AdamW's step size after the warm-up."""
-        return self.preset.learning_rate
 
     @property
     def option_sizes(self) -> tuple[int, ...]:
@@ -142,10 +132,6 @@ class SynthesizeRecipe:
 
         *_, made = sample(predict, noise, 4, resolution_shift(batch.images))
         return mosaic([1 - 2 * batch.masks[:, :1], made, batch.images])
-
-    def card(self, steps_done: int) -> ModelCard:
-        """Return the card after that many steps."""
-        return dataclasses.replace(self.blank_card, steps=self.blank_card.steps + steps_done)
 
     def save(self, networks: nn.ModuleDict, folder: Path) -> None:
         """Write both networks, in half precision, as parts of a model folder."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from medsynth_core.engines.synthesize.stable_diffusion_objective import LatentBa
 from medsynth_core.errors import ParameterError
 from medsynth_core.protocol import ModelCard
 from medsynth_core.training.curves import mosaic
+from medsynth_core.training.recipe import FromPreset
 from medsynth_core.vocabulary import one_hot_channels
 
 PAPER = Preset("paper", batch=48, steps=3_000, learning_rate=1e-5, stages=((1.0, 384),))
@@ -52,7 +52,7 @@ class CaptionedPairs:
 
 
 @dataclass(frozen=True)
-class StableDiffusionRecipe:
+class StableDiffusionRecipe(FromPreset):
     """A base folder, a preset, the pairs of both sides of the split, and the card to be."""
 
     base: Path
@@ -63,16 +63,6 @@ class StableDiffusionRecipe:
     blank_card: ModelCard
     seed: int = 0
     device: str = "cpu"
-
-    @property
-    def steps(self) -> int:
-        """Optimizer steps of the whole training."""
-        return self.preset.steps
-
-    @property
-    def learning_rate(self) -> float:
-        """AdamW's step size after the warm-up."""
-        return self.preset.learning_rate
 
     def build(self) -> nn.ModuleDict:
         """Return the base's denoiser, its decoder unlocked, and the control network."""
@@ -112,10 +102,6 @@ class StableDiffusionRecipe:
         words = caption(self.blank_card, {})
         *_, made = sample(self._backbone(networks), hint, words, seed=0, steps=4, guidance=1.0)
         return mosaic([2 * hint - 1, made, images])
-
-    def card(self, steps_done: int) -> ModelCard:
-        """Return the card after that many steps."""
-        return dataclasses.replace(self.blank_card, steps=self.blank_card.steps + steps_done)
 
     def save(self, networks: nn.ModuleDict, folder: Path) -> None:
         """Write all parts, in half precision, as a pipeline folder."""

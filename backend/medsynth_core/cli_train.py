@@ -28,9 +28,11 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--preset",
         default="",
-        help="compact (default), no-consistency, concat, flow-map, gpu, toy; with a Stable Diffusion base: paper",
+        help="synthesize: compact (default), no-consistency, concat, flow-map, gpu, toy; with a Stable Diffusion base: paper; "
+        "refine: discrete (default), gaussian, one-pass, gpu, toy, and for a network that draws the first mask coarse, "
+        "coarse-published",
     )
-    add("--starter", default="", help="retrain a model that ships, with its own recipe: polyp, brain-slice")
+    add("--starter", default="", help="retrain a model that ships, with its own recipe, such as polyp")
     add(
         "--base",
         type=Path,

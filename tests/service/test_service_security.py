@@ -159,6 +159,7 @@ BOMBS = [
 
 @pytest.mark.parametrize("body", BOMBS, ids=range(len(BOMBS)))
 def test_json_bombs_are_refused_quickly_with_a_short_sentence(shared_service: RunningService, body: bytes) -> None:
+    shared_service.wait_ready()  # a worker that still starts would be no finding
     headers = {"Authorization": f"Bearer {shared_service.token}", "Content-Type": "application/json"}
     asked = time.monotonic()
     status, answer = shared_service.raw("POST", "/v1/jobs", body, headers | {"Idempotency-Key": uuid.uuid4().hex})
@@ -219,6 +220,7 @@ def test_an_array_whose_header_lies_is_refused(shared_service: RunningService, c
 
 
 def test_a_body_cut_off_half_way_leaves_nothing_behind(shared_service: RunningService) -> None:
+    shared_service.wait_ready()
     with socket.create_connection(("127.0.0.1", shared_service.port)) as connection:
         head = [f"PUT /v1/arrays/{'1' * 64} HTTP/1.1", f"Host: 127.0.0.1:{shared_service.port}"]
         head += [

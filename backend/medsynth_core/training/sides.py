@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from medsynth_core.training.duplicates import group_near_duplicates
-from medsynth_core.training.pairs import Columns, Pair, read_pairs, split, without_duplicates
+from medsynth_core.training.pairs import HELD_OUT_PERCENT, Columns, Pair, read_pairs, split, without_duplicates
+
+TUNING_PERCENT = 5
+SIDES = ("training", "tuning", "held out")
 
 
 @dataclass(frozen=True)
@@ -36,3 +40,14 @@ def read_sides(folder: Path, columns: Columns) -> Sides:
     grouped = pairs if columns.group else group_near_duplicates(pairs)
     training, validation = split(grouped)
     return Sides(training, validation) if training else Sides(grouped, ())
+
+
+def side_of(group: str) -> str:
+    """Return the side of the split a group is on: decided by its name alone, so it never changes.
+
+    Held out: sha256 below 15 of 100, for figures only. Tuning: 15 to 19, for choosing settings. Training: the rest.
+    """
+    place = int(hashlib.sha256(group.encode()).hexdigest()[:8], 16) % 100
+    if place < HELD_OUT_PERCENT:
+        return SIDES[2]
+    return SIDES[1] if place < HELD_OUT_PERCENT + TUNING_PERCENT else SIDES[0]

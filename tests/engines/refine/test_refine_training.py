@@ -16,7 +16,8 @@ from medsynth_core.engines.refine.objective import draw_state, loss_terms, near_
 from medsynth_core.engines.refine.prepare import prepare
 from medsynth_core.engines.refine.processes import DISCRETE, GAUSSIAN
 from medsynth_core.engines.refine.recipe import RefineRecipe
-from medsynth_core.engines.refine.sources import SIDES, SOURCES, items_of, side_of
+from medsynth_core.engines.refine.sources import SOURCES, items_of
+from medsynth_core.training.sides import SIDES, side_of
 from medsynth_core.errors import ModelError, ParameterError, TrainingDataError
 from medsynth_core.models.card import read_card
 from medsynth_core.models.folder import finish_folder, verify

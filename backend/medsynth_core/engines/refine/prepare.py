@@ -8,7 +8,8 @@ from pathlib import Path
 from medsynth_core.engines.refine.items import Item
 from medsynth_core.engines.refine.presets import DISCRETE, Preset, get_preset
 from medsynth_core.engines.refine.recipe import RefineRecipe
-from medsynth_core.engines.refine.sources import SIDES, SOURCES, items_of, read_source
+from medsynth_core.engines.refine.sources import SOURCES, items_of, read_source
+from medsynth_core.training.sides import SIDES
 from medsynth_core.engines.refine.starters import CARD, PRESET, REFINER
 from medsynth_core.errors import ParameterError
 from medsynth_core.models.card import read_card

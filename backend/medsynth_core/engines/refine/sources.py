@@ -8,7 +8,6 @@ held-out side   below 15: for figures only; the same rule, and the same groups, 
 from __future__ import annotations
 
 import csv
-import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,11 +18,10 @@ from medsynth_core.engines.refine.items import Item, normalized
 from medsynth_core.errors import TrainingDataError
 from medsynth_core.formats import read, read_mask
 from medsynth_core.training.duplicates import group_near_duplicates
-from medsynth_core.training.pairs import HELD_OUT_PERCENT, Columns, Pair, read_pairs, without_duplicates
+from medsynth_core.training.pairs import Columns, Pair, read_pairs, without_duplicates
+from medsynth_core.training.sides import SIDES, side_of
 
-TUNING_PERCENT = 5
 NUINSSEG_BLOCK = 7
-SIDES = ("training", "tuning", "held out")
 
 
 @dataclass(frozen=True)
@@ -35,14 +33,6 @@ class Source:
     read: Callable[[Path, str], Iterator[Item]]
     share: float
     license: str
-
-
-def side_of(group: str) -> str:
-    """Return the side of the split a group is on: decided by its name alone, so it never changes."""
-    place = int(hashlib.sha256(group.encode()).hexdigest()[:8], 16) % 100
-    if place < HELD_OUT_PERCENT:
-        return SIDES[2]
-    return SIDES[1] if place < HELD_OUT_PERCENT + TUNING_PERCENT else SIDES[0]
 
 
 def read_source(source: Source, root: Path, side: str) -> list[Item]:

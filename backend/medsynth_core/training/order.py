@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medsynth_core.training.pairs import Columns
+from medsynth_core.training.volume_cases import VolumeOptions
+
+ALL_DEFAULT = VolumeOptions()
 
 
 @dataclass(frozen=True)
@@ -13,7 +16,8 @@ class TrainingOrder:
     """One training as ordered. None, or an empty text, keeps the value of the preset or the starter.
 
     `preset` empty is the backbone's own default. `label_names` maps mask values to names; `starter` names one of the recipes of
-    the models that ship; `base` is a model folder to go on from, or a hub id OWNER/NAME@COMMIT.
+    the models that ship; `base` is a model folder to go on from, or a hub id OWNER/NAME@COMMIT. `volumes` is for engines that
+    learn from volumes.
     """
 
     preset: str = ""
@@ -28,3 +32,14 @@ class TrainingOrder:
     license: str = "not stated"
     seed: int = 0
     device: str = "cpu"
+    volumes: VolumeOptions = ALL_DEFAULT
+
+    @property
+    def tumor_labels(self) -> tuple[int, ...]:
+        """The mask values that count as tumor; none: all above 0."""
+        return self.volumes.tumor_labels
+
+    @property
+    def stack_height_mm(self) -> float | None:
+        """The height of every head, where the data's slice distances are not to be believed."""
+        return self.volumes.stack_height_mm

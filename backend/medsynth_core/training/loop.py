@@ -75,6 +75,7 @@ def train(
     sums: dict[str, float] = {}
     for step in range(done, recipe.steps):
         generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + step)
+        recipe.before(step, networks, average)
         losses = recipe.loss(networks, step, generator)
         total = torch.stack(list(losses.values())).sum()
         optimizer.zero_grad(set_to_none=True)

@@ -34,6 +34,9 @@ class Recipe(Protocol):
     def build(self) -> nn.ModuleDict:
         """Return freshly initialized networks by name."""
 
+    def before(self, step: int, networks: nn.ModuleDict, average: nn.ModuleDict) -> None:
+        """Get ready for step number `step` (from 0), such as for the second stage of a training; called again after a resume."""
+
     def loss(self, networks: nn.ModuleDict, step: int, generator: torch.Generator) -> dict[str, Tensor]:
         """Return the terms of the loss at step number `step` (from 0); their sum is minimized."""
 
@@ -77,6 +80,9 @@ class FromPreset:
     def learning_rate(self) -> float:
         """AdamW's step size after the warm-up."""
         return self.preset.learning_rate
+
+    def before(self, step: int, networks: nn.ModuleDict, average: nn.ModuleDict) -> None:
+        """Most trainings have one stage and nothing to get ready for."""
 
     def card(self, steps_done: int) -> ModelCard:
         """Return the card after that many steps, those of a base model counted in."""

@@ -1,4 +1,4 @@
-"""What a volume looks like apart from its tumor: where its head lies and how bright it is. Keeps the slabs of one volume alike."""
+"""What a volume looks like apart from its tumor: where its head lies and how bright it is. Keeps its slabs alike."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Style:
 
 
 def style_of(image: npt.NDArray[np.float32], spacing_mm: Triple) -> Style:
-    """Return the style of a stack (z, y, x) in [0, 1], spacing (z, y, x) in mm. Raises InputError when nothing is above the ground."""
+    """Return the style of a stack (z, y, x) in [0, 1], spacing (z, y, x) in mm. Raises InputError for an empty one."""
     inside = image > FOREGROUND
     if inside.sum() < 8:
         raise InputError("the volume has no foreground: its intensities are nearly all at the low end")

@@ -18,9 +18,9 @@ from medsynth_core.protocol import Capabilities, DeviceInfo, ParamInfo, Scalar
 from napari_medsynth import diagnostics, engine_pill, preflight, settings
 from napari_medsynth.connections import Connections
 from napari_medsynth.courier import Courier
+from napari_medsynth.desk import Desk
 from napari_medsynth.engine_view import EngineView
 from napari_medsynth.lamp import Lamp
-from napari_medsynth.mask_desk import MaskDesk
 from napari_medsynth.message_panel import Message, failure
 from napari_medsynth.model_desk import ModelDesk
 from napari_medsynth.panel import Panel
@@ -31,16 +31,16 @@ from napari_medsynth.session import Session
 from napari_medsynth.settings import Settings
 
 PREFLIGHT_MS = 150
-"""How long the mask must be left alone before it is checked again."""
+"""How long what would be sent must be left alone before it is checked again."""
 
 
 class EngineWidget(QWidget):
     """The panel of one engine in one viewer; a subclass ends its `__init__` with `begin`. `connect` opens a client."""
 
     panel: Panel
-    desk: MaskDesk
+    desk: Desk
 
-    def __init__(self, viewer: napari.Viewer, engine: str, panel: Panel, desk: MaskDesk, connect: Callable[[], Client]) -> None:
+    def __init__(self, viewer: napari.Viewer, engine: str, panel: Panel, desk: Desk, connect: Callable[[], Client]) -> None:
         super().__init__()
         self._viewer, self._engine, self.panel, self.desk = viewer, engine, panel, desk
         self._run: Run | None = None
@@ -93,12 +93,12 @@ class EngineWidget(QWidget):
         return ""
 
     def fixes(self) -> dict[str, Callable[[], None]]:
-        """Return what can be done about an error, by the name of the fix."""
+        """Return what can be done about an error or a chip, by the name of the fix."""
         return {
             "Start engine": self.session.start_engine,
-            "Free memory": self.session.free_memory,
-            "Map labels": self.desk.map_labels,
+            Fix.FREE_MEMORY: self.session.free_memory,
             "Try again": self.start_run,
+            **self.desk.fixes(),
         }
 
     def ends(self) -> tuple[Callable[[], None], ...]:
@@ -106,7 +106,7 @@ class EngineWidget(QWidget):
 
         None is a method of a Qt object: those are not called any more when their object is destroyed.
         """
-        return self.session.close, self.viewer_events.close, self.desk.viewer_events.close, self.desk.mask_events.close
+        return self.session.close, self.viewer_events.close, *self.desk.ends()
 
     # what the session tells
 
@@ -181,7 +181,7 @@ class EngineWidget(QWidget):
             self._run.cancel()
 
     def check_soon(self) -> None:
-        """Run the pre-flight checks when the mask has been left alone for a moment."""
+        """Run the pre-flight checks when nothing has been changed for a moment."""
         self._checks.start(PREFLIGHT_MS)
 
     def check_now(self) -> None:
@@ -196,13 +196,7 @@ class EngineWidget(QWidget):
 
     def fix(self, fix: Fix) -> None:
         """Do what a chip offers."""
-        match fix:
-            case Fix.NEW_MASK:
-                self.desk.new_mask()
-            case Fix.FREE_MEMORY:
-                self.session.free_memory()
-            case Fix.MAP_LABELS:
-                self.desk.map_labels()
+        self.fixes()[fix]()
 
     def event(self, event: QEvent | None) -> bool:
         """Notice that the dock was removed: napari then takes the parent away and forgets the widget."""
@@ -228,7 +222,7 @@ class EngineWidget(QWidget):
         for end in self.ends():
             self.destroyed.connect(end)
         self.viewer_events.add(self._viewer.events.theme, self._theme_changed)
-        panel.mask_row.box.relist()
+        self.desk.relist()
         self._model_picked()
         self.session.open()
 

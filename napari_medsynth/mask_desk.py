@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import napari
 import numpy as np
 from napari.layers import Labels
-from qtpy.QtCore import QObject, Signal
 from qtpy.QtGui import QCursor
 from qtpy.QtWidgets import QMenu
 
@@ -15,22 +15,22 @@ from medsynth_core import vocabulary
 from medsynth_core.protocol import ModelCard
 from napari_medsynth import fixes, layers, palette, preflight
 from napari_medsynth.connections import Connections
-from napari_medsynth.panel import Panel
+from napari_medsynth.desk import Desk
+from napari_medsynth.mask_panel import MaskPanel
+from napari_medsynth.preflight import Fix
 
 FALLBACK_SIZE = (256, 256)
 """Size (y, x) of a new mask where neither an image nor a model says one."""
 
 
-class MaskDesk(QObject):
+class MaskDesk(Desk):
     """Keeps the picked mask and the model's vocabulary together; `changed` says that the mask may differ from before."""
 
-    changed = Signal()
-
-    def __init__(self, viewer: napari.Viewer, panel: Panel) -> None:
+    def __init__(self, viewer: napari.Viewer, panel: MaskPanel) -> None:
         super().__init__(panel)
         self._viewer, self._row, self._bar, self._panel = viewer, panel.mask_row, panel.palette_bar, panel
         self._card: ModelCard | None = None
-        self.viewer_events, self.mask_events = Connections(), Connections()
+        self.mask_events = Connections()
         self._row.box.layer_changed.connect(self._mask_picked)
         self._row.new_wanted.connect(self.new_mask)
         self._bar.label_picked.connect(self._label_picked)
@@ -50,6 +50,18 @@ class MaskDesk(QObject):
         self._card = card
         self._panel.show_labels(card.labels if card else ())
         self._dress()
+
+    def relist(self) -> None:
+        """Look at the layers there are."""
+        self._row.box.relist()
+
+    def fixes(self) -> dict[str, Callable[[], None]]:
+        """Return what can be done about a mask that is missing or says nothing to the model."""
+        return {Fix.NEW_MASK: self.new_mask, Fix.MAP_LABELS: self.map_labels}
+
+    def ends(self) -> tuple[Callable[[], None], ...]:
+        """Let go of the mask, too."""
+        return *super().ends(), self.mask_events.close
 
     def pixels(self) -> np.ndarray | None:
         """Return the shown plane of the mask (y, x), None without a mask. Raises ShapeError when it is not shown."""

@@ -10,15 +10,13 @@ from qtpy.QtCore import QSize, Qt
 from qtpy.QtWidgets import QFormLayout, QFrame, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
-from medsynth_core.protocol import LabelInfo, ModelInfo, ParamInfo, Scalar
+from medsynth_core.protocol import ModelInfo, ParamInfo, Scalar
 from napari_medsynth import theme
 from napari_medsynth.chips import ChipBar
 from napari_medsynth.elided_box import ElidedBox
 from napari_medsynth.engine_pill import EnginePill
 from napari_medsynth.forms import ParamForm, split
-from napari_medsynth.mask_row import MaskRow
 from napari_medsynth.message_panel import MessagePanel
-from napari_medsynth.palette_bar import PaletteBar
 from napari_medsynth.primary_button import PrimaryButton
 from napari_medsynth.progress_row import ProgressRow
 
@@ -26,7 +24,7 @@ WIDTH = 320
 
 
 class Panel(QWidget):
-    """One scrolling column, in the order it is used: engine, model, mask, parameters, checks, button, progress, message.
+    """One scrolling column, in the order it is used: engine, model, parameters, checks, button, progress, message.
 
     A panel of one engine adds its own rows and parts. `verb` and `tooltip` are the button's.
     """
@@ -36,13 +34,12 @@ class Panel(QWidget):
         look = viewer.theme
         self.pill = EnginePill(look, self)
         self.model = ElidedBox(self)
-        self.mask_row = MaskRow(viewer, self)
-        self.palette_bar = PaletteBar(self)
         self.chips = ChipBar(look, self)
         self.button = PrimaryButton(look, verb, tooltip, self)
         self.progress = ProgressRow(self)
         self.message = MessagePanel(look, self)
         self.plain, self.advanced = ParamForm(()), ParamForm(())
+        self._params_under: QWidget = self.model
         self._themed: list[Any] = [self.pill, self.chips, self.button, self.message]
         self._lay_out()
         self.set_theme(look)
@@ -62,6 +59,10 @@ class Panel(QWidget):
         place = self._form.rowCount() if before is None else self._form.getWidgetPosition(before)[0]
         for offset, (title, part) in enumerate(rows.items()):
             self._form.insertRow(place + offset, title, part)
+
+    def params_follow(self, part: QWidget) -> None:
+        """Let the fields of the parameters stand under the row of a part, not under the model's."""
+        self._params_under = part
 
     def show_row(self, part: QWidget, shown: bool) -> None:
         """Show or hide a row of the form."""
@@ -90,15 +91,10 @@ class Panel(QWidget):
         _remove_rows(self._advanced_form, self.advanced)
         plain, advanced = split(params)
         self.plain, self.advanced = ParamForm(plain), ParamForm(advanced)
-        brush_place, _ = self._form.getWidgetPosition(self.palette_bar)
-        _insert_rows(self._form, brush_place + 1, self.plain)
+        place, _ = self._form.getWidgetPosition(self._params_under)
+        _insert_rows(self._form, place + 1, self.plain)
         _insert_rows(self._advanced_form, 0, self.advanced)
         self._fold.setVisible(bool(advanced))
-
-    def show_labels(self, labels: tuple[LabelInfo, ...]) -> None:
-        """Show the brush for these labels; no row where there are none."""
-        self.palette_bar.show_labels(labels)
-        self.show_row(self.palette_bar, bool(labels))
 
     def param_values(self) -> dict[str, Scalar]:
         """Return the values of all fields, checked. Raises ParameterError."""
@@ -129,7 +125,7 @@ class Panel(QWidget):
         self._column = QVBoxLayout(self._inner)
         self._column.setSpacing(8)
         self._form, self._advanced_form = _form(), _form()
-        self.add_rows({"Model": self.model, "Mask": self.mask_row, "Brush": self.palette_bar})
+        self.add_rows({"Model": self.model})
         self._fold = _fold(self._advanced_form)
         self._column.addWidget(self.pill)
         self._column.addLayout(self._form)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import napari
@@ -17,6 +18,7 @@ from napari_medsynth.layers import Cut
 from napari_medsynth.locked_row import new_lock
 from napari_medsynth.mask_desk import MaskDesk
 from napari_medsynth.placement import align, same_size, spatial_shape
+from napari_medsynth.preflight import Fix
 from napari_medsynth.refine_panel import STACK, RefinePanel
 
 AXES = "zyx"
@@ -85,8 +87,17 @@ class RefineDesk(MaskDesk):
 
     def relist(self) -> None:
         """Look at the layers there are."""
-        for box in (self._parts.image, self._parts.mask_row.box, self._parts.locked.box):
+        super().relist()
+        for box in (self._parts.image, self._parts.locked.box):
             box.relist()
+
+    def fixes(self) -> dict[str, Callable[[], None]]:
+        """The mask can be put where the image is, too."""
+        return super().fixes() | {Fix.ALIGN_MASK: self.align_mask}
+
+    def ends(self) -> tuple[Callable[[], None], ...]:
+        """Let go of the locks, too."""
+        return *super().ends(), self.lock_events.close
 
     def cut(self, whole: bool) -> Cut:
         """Return the part of the mask that is meant. Raises InputError."""

@@ -10,7 +10,7 @@ from napari_medsynth.layer_box import LayerBox
 from napari_medsynth.layers import has_part
 from napari_medsynth.live_row import LiveRow
 from napari_medsynth.locked_row import LockedRow
-from napari_medsynth.panel import Panel
+from napari_medsynth.mask_panel import MaskPanel
 from napari_medsynth.preview_layer import ADDED, REMOVED
 from napari_medsynth.review_bar import ReviewBar
 
@@ -25,7 +25,7 @@ SCOPES = {SLICE: "This slice", STACK: "Whole stack"}
 SCOPE_TOOLTIPS = {SLICE: "Refine the slice that is shown", STACK: "Refine all slices, along the axis of the slider"}
 
 
-class RefinePanel(Panel):
+class RefinePanel(MaskPanel):
     """All parts of *Refine*."""
 
     def __init__(self, viewer: napari.Viewer) -> None:

@@ -54,7 +54,6 @@ class RefineWidget(EngineWidget):
         self.live = LiveDriver(napari_viewer, self.desk, panel.live, self)
         panel.scope.set_value(STACK if self.remembered.whole_stack else SLICE)
         self._wire_review()
-        self.desk.relist()
         self.begin()
 
     def start_run(self) -> None:
@@ -146,19 +145,10 @@ class RefineWidget(EngineWidget):
         return f"{'stack' if self.desk.whole else 'slice'} {'x'.join(map(str, shape))}"
 
     def fixes(self) -> dict[str, Callable[[], None]]:
-        """A refusal is met with a gentler strength, while there is one."""
+        """A first mask can be drawn; a refusal is met with a gentler strength, while there is one."""
         gentler = {"Use a gentler strength": self._be_gentler} if self._gentler() else {}
-        return super().fixes() | gentler
-
-    def fix(self, fix: Fix) -> None:
-        """Put the mask where the image is, draw a first one, or what every panel does."""
-        match fix:
-            case Fix.ALIGN_MASK:
-                self.desk.align_mask()
-            case Fix.DRAW_MASK:
-                first_mask.choose(self.panel, self._drawers(), self._draw)
-            case _:
-                super().fix(fix)
+        draw = {Fix.DRAW_MASK: lambda: first_mask.choose(self.panel, self._drawers(), self._draw)}
+        return super().fixes() | draw | gentler
 
     def leave(self) -> None:
         """Take preview and uncertainty out of the viewer."""
@@ -167,8 +157,7 @@ class RefineWidget(EngineWidget):
 
     def ends(self) -> tuple[Callable[[], None], ...]:
         """Stop live mode and let go of all layers, too."""
-        connections = (self.tour.viewer_events.close, self.desk.lock_events.close)
-        return *super().ends(), self.live.end, self.preview.close, *connections
+        return *super().ends(), self.live.end, self.preview.close, self.tour.viewer_events.close
 
     def _request(self, subject: Subject, instead: Mapping[str, Scalar]) -> RunRequest:
         params = {**self.panel.param_values(), "strength": self.panel.strength.value, "axis": subject.axis, **instead}

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import napari
 
-from napari_medsynth.panel import Panel
+from napari_medsynth.mask_panel import MaskPanel
 from napari_medsynth.seed_row import SeedRow
 from napari_medsynth.variation_strip import VariationStrip
 
 
-class SynthesizePanel(Panel):
+class SynthesizePanel(MaskPanel):
     """All parts of *Synthesize*."""
 
     def __init__(self, viewer: napari.Viewer) -> None:

@@ -25,6 +25,7 @@ class SynthesizeWidget(EngineWidget):
     """The panel in one viewer. `engine` names the engine it drives; `connect` opens a client of the service."""
 
     panel: SynthesizePanel
+    desk: MaskDesk
 
     def __init__(
         self, napari_viewer: napari.viewer.Viewer, engine: str = "synthesize", connect: Callable[[], Client] = connect_as_napari

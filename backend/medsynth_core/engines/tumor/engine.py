@@ -47,7 +47,9 @@ class Params:
     column_mm: float = param(0.0, "Column distance", minimum=0, maximum=10, unit="mm", help="0: fills the field", advanced=True)
     anchor: int = param(-1, "First slice", minimum=-1, maximum=4096, help="Grow from here; -1: the tumor's center", advanced=True)
     steps: int = param(8, "Steps", minimum=1, maximum=50, help="Network evaluations a slab", advanced=True)
-    guidance: float = param(1.5, "Guidance", minimum=1, maximum=5, help="Obeys the request harder; 1 is twice as fast", advanced=True)
+    guidance: float = param(
+        1.5, "Guidance", minimum=1, maximum=5, help="Obeys the request harder; 1 is twice as fast", advanced=True
+    )
     cleanup: bool = param(False, "Clean up", help="A second pass over the whole stack that replaces slices", advanced=True)
 
 

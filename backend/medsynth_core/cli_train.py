@@ -17,20 +17,28 @@ if TYPE_CHECKING:
     from medsynth_core.training.order import TrainingOrder
 
 Say = Callable[[str], None]
+LEARN_FROM_VOLUMES = ("tumor",)
+VOLUME_OPTIONS = ("images", "masks", "modality", "tumor_label", "stack_height_mm")
 
 
 def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     """Put the options of `msynth train` on a parser."""
     add = parser.add_argument
     add("engine", help="which engine learns, such as synthesize")
-    add("data", type=Path, metavar="DATA", help="folder with images/ and masks/ (equal stems), or with a prompt.json")
+    add(
+        "data",
+        type=Path,
+        metavar="DATA",
+        help="folder with images/ and masks/ (equal stems), or with a prompt.json; for tumor, of volumes: also a folder for each "
+        "patient, or a dataset.json",
+    )
     add("-o", "--output", type=Path, required=True, metavar="MODEL", help="model folder; run again to go on where it stopped")
     add(
         "--preset",
         default="",
         help="synthesize: compact (default), no-consistency, concat, flow-map, gpu, toy; with a Stable Diffusion base: paper; "
         "refine: discrete (default), gaussian, one-pass, gpu, toy, and for a network that draws the first mask coarse, "
-        "coarse-published",
+        "coarse-published; tumor: compact (default), inpaint, joint (the paper's whole stack), gpu, toy",
     )
     add("--starter", default="", help="retrain a model that ships, with its own recipe, such as polyp")
     add(
@@ -51,6 +59,25 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     add("--minutes", type=float, help="stop and save after this time; run again to go on")
     add("--seed", type=int, default=0)
     add("--device", default="auto", choices=("auto", "cpu", "cuda"))
+    _add_volume_arguments(parser.add_argument_group("volumes (tumor only)"))
+
+
+def _add_volume_arguments(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add("--images", default="", metavar="PATTERN", help="images below DATA, such as '**/*_flair.nii.gz'; with --masks")
+    add(
+        "--masks", default="", metavar="PATTERN", help="their masks, such as '**/*_seg.nii.gz': paired by what the wildcards mean"
+    )
+    add("--modality", default="", metavar="NAME", help="which of several images: flair (default), t1ce, … or an index from 0")
+    add(
+        "--tumor-label",
+        type=int,
+        action="append",
+        default=[],
+        metavar="VALUE",
+        help="counts as tumor; repeat; default: all but 0",
+    )
+    add("--stack-height-mm", type=float, metavar="MM", help="height of every head, where headers have no true slice distance")
 
 
 def train(arguments: argparse.Namespace, say: Say) -> ModelCard:
@@ -62,16 +89,29 @@ def train(arguments: argparse.Namespace, say: Say) -> ModelCard:
     engine = get_engine(arguments.engine)
     if engine.recipe is None:
         raise ParameterError(f"engine {engine.name} cannot be trained")
+    _refuse_foreign(engine.name, arguments)
     order = _order(arguments)
     recipe = engine.recipe(arguments.data, order)
+    for notice in recipe.notices:
+        say(notice)
     say(f"Training {order.starter or order.model_id} on {order.device}, {recipe.steps} steps.")
     seconds = None if arguments.minutes is None else arguments.minutes * 60
     return run_loop(recipe, arguments.output, lambda progress: say(_line(progress)), Pace(seconds), order.device)
 
 
+def _refuse_foreign(engine: str, arguments: argparse.Namespace) -> None:
+    """Raise ParameterError for an option that this engine would not heed."""
+    foreign = ("grey", "label", "option") if engine in LEARN_FROM_VOLUMES else VOLUME_OPTIONS
+    for name in foreign:
+        if getattr(arguments, name) not in (None, False, "", []):
+            others = "engines that learn from single images" if engine in LEARN_FROM_VOLUMES else ", ".join(LEARN_FROM_VOLUMES)
+            raise ParameterError(f"--{name.replace('_', '-')} is for {others}, not for {engine}: leave it out")
+
+
 def _order(arguments: argparse.Namespace) -> TrainingOrder:
     from medsynth_core.training.order import TrainingOrder
     from medsynth_core.training.pairs import Columns
+    from medsynth_core.training.volume_cases import VolumeOptions
 
     table = Columns(arguments.metadata, arguments.group_by, dict(name_and_value(text, "option") for text in arguments.option))
     if arguments.metadata is None and (arguments.group_by or arguments.option):
@@ -89,6 +129,9 @@ def _order(arguments: argparse.Namespace) -> TrainingOrder:
         license=arguments.license,
         seed=arguments.seed,
         device=_device(arguments.device),
+        volumes=VolumeOptions(
+            arguments.images, arguments.masks, arguments.modality, tuple(arguments.tumor_label), arguments.stack_height_mm
+        ),
     )
 
 

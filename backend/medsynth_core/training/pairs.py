@@ -56,7 +56,7 @@ def read_pairs(folder: Path, columns: Columns | None = None) -> tuple[Pair, ...]
     if not folder.is_dir():
         raise TrainingDataError(f"{folder.name} is not a folder: give the folder that holds images/ and masks/")
     found, offenders = _published(folder) if (folder / "prompt.json").is_file() else _by_stem(folder)
-    rows = _rows(columns)
+    rows = rows_by_file(columns)
     offenders += [reason for pair in found if (reason := _without_row(pair, rows, columns) or _problem(pair))]
     if offenders:
         count = f"{len(offenders)} problem{'s' if len(offenders) > 1 else ''}"
@@ -103,6 +103,17 @@ def grey_or_color(path: Path) -> Image.Image:
         low, high = float(array.min()), float(array.max())
         array = ((array.astype(np.float64) - low) * (255 / max(high - low, 1e-12))).round().astype(np.uint8)
     return Image.fromarray(array[0] if len(array) == 1 else np.ascontiguousarray(array.transpose(1, 2, 0)))
+
+
+def rows_by_file(columns: Columns) -> dict[str, dict[str, str]]:
+    """Return the rows of the table by their column `file`. Raises TrainingDataError for a table that lacks a column named."""
+    if columns.csv is None:
+        return {}
+    rows = list(csv.DictReader(io.StringIO(_text(columns.csv), newline="")))
+    wanted = {"file", *columns.options.values()} | ({columns.group} if columns.group else set())
+    if missing := sorted(wanted - set(rows[0] if rows else ())):
+        raise TrainingDataError(f"{columns.csv.name} has no column {missing[0]!r}: name a column that is there")
+    return {row["file"]: row for row in rows}
 
 
 def _image_at(pair: Pair, size: tuple[int, int], channels: int) -> npt.NDArray[np.uint8]:
@@ -171,16 +182,6 @@ def _text(path: Path) -> str:
         raise TrainingDataError(f"{path.name} does not exist: name a table that is there") from None
     except (OSError, UnicodeDecodeError):
         raise TrainingDataError(f"{path.name} cannot be read as text in UTF-8: save it so") from None
-
-
-def _rows(columns: Columns) -> dict[str, dict[str, str]]:
-    if columns.csv is None:
-        return {}
-    rows = list(csv.DictReader(io.StringIO(_text(columns.csv), newline="")))
-    wanted = {"file", *columns.options.values()} | ({columns.group} if columns.group else set())
-    if missing := sorted(wanted - set(rows[0] if rows else ())):
-        raise TrainingDataError(f"{columns.csv.name} has no column {missing[0]!r}: name a column that is there")
-    return {row["file"]: row for row in rows}
 
 
 def _row(pair: Pair, rows: dict[str, dict[str, str]]) -> dict[str, str] | None:

@@ -31,6 +31,10 @@ class Recipe(Protocol):
     def seed(self) -> int:
         """Return what all chance of the training follows from."""
 
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """Return what a user should know about the data before the training starts: counts and warnings, a sentence each."""
+
     def build(self) -> nn.ModuleDict:
         """Return freshly initialized networks by name."""
 
@@ -70,6 +74,7 @@ class FromPreset:
 
     preset: Schedule
     blank_card: ModelCard
+    notices: tuple[str, ...] = ()
 
     @property
     def steps(self) -> int:

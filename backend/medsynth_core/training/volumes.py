@@ -1,25 +1,59 @@
-"""Reading a folder of volumes with masks: one call lists the cases, one checks them, one reads the voxels of a case.
+"""Reading a folder of volumes with masks: which files are cases, what is wrong with them, and their voxels.
 
-volume_cases     Case, VolumeOptions          volume_doctor    what is wrong with them, and how many they are
-volume_layouts   which files are cases        volume_reading   read_stack
+volume_layouts   which files are cases        volume_doctor    what is wrong with one
+volume_reading   the voxels of a case         volume_survey    all of them: counts, warnings, patients
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
-from medsynth_core.errors import TrainingDataError
-from medsynth_core.training.pairs import Columns
+from medsynth_core.errors import ParameterError
+from medsynth_core.training.pairs import Columns, rows_by_file
 from medsynth_core.training.volume_cases import Case, VolumeOptions
-from medsynth_core.training.volume_layouts import list_cases
+from medsynth_core.training.volume_layouts import Listing, list_cases
 from medsynth_core.training.volume_reading import CaseVolume, read_stack
+from medsynth_core.training.volume_survey import Survey, survey
 
-__all__ = ["Case", "CaseVolume", "VolumeOptions", "read_cases", "read_stack"]
+__all__ = ["Case", "CaseVolume", "Survey", "VolumeOptions", "read_cases", "read_stack", "survey_folder"]
 
 
 def read_cases(folder: Path, options: VolumeOptions | None = None, columns: Columns | None = None) -> tuple[Case, ...]:
-    """Return the cases of a folder, sorted by name."""
-    listing = list_cases(folder, options or VolumeOptions())
-    if listing.offenders:
-        raise TrainingDataError(f"{folder.name}: mend or remove the files named", listing.offenders)
-    return listing.cases
+    """Return the cases of a folder that show a tumor, sorted by name. Raises TrainingDataError with every offender."""
+    return survey_folder(folder, options, columns).cases
+
+
+def survey_folder(folder: Path, options: VolumeOptions | None = None, columns: Columns | None = None) -> Survey:
+    """Return the cases of a folder with what a user should know about them.
+
+    Raises TrainingDataError with every offender: files without a partner, that cannot be read, on different grids, with
+    values no image or mask has, with impossible distances, without a row in the table.
+    """
+    options = options or VolumeOptions()
+    listing = _by_column(list_cases(folder, options), folder, columns or Columns())
+    return survey(listing.cases, options, listing.offenders)
+
+
+def _by_column(listing: Listing, folder: Path, columns: Columns) -> Listing:
+    """Return the cases with the table's column as patient. Its column `file` holds the image's path, its name, or the case's."""
+    if columns.options:
+        raise ParameterError("--option is given, but volumes have no options: leave it out")
+    if columns.csv is None or not columns.group:
+        return listing
+    rows = rows_by_file(columns)
+    shared = Counter(case.image.name for case in listing.cases)
+    cases, offenders = [], list(listing.offenders)
+    for case in listing.cases:
+        keys = [case.name, *_places(case.image, folder), *([case.image.name] if shared[case.image.name] == 1 else [])]
+        row = next((rows[key] for key in keys if key in rows), None)
+        if row and row[columns.group]:
+            cases.append(replace(case, patient=row[columns.group]))
+        else:
+            offenders.append(f"{case.name}: no {'value of ' + columns.group if row else 'row'} in {columns.csv.name}")
+    return Listing(tuple(cases), tuple(offenders))
+
+
+def _places(image: Path, folder: Path) -> list[str]:
+    return [image.relative_to(root).as_posix() for root in (folder, folder.resolve()) if image.is_relative_to(root)]

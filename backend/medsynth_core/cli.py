@@ -20,6 +20,8 @@ from medsynth_core.cli_refine import add_refine_arguments
 from medsynth_core.cli_refine import refine as refine_files
 from medsynth_core.cli_train import add_train_arguments
 from medsynth_core.cli_train import train as train_model
+from medsynth_core.cli_tumor import add_tumor_arguments
+from medsynth_core.cli_tumor import tumor as grow_tumor
 from medsynth_core.errors import InputError, MedSynthError, ModelError, ServiceUnavailableError, TrainingDataError
 from medsynth_core.protocol import ModelInfo, ServiceStatus, to_json
 
@@ -65,6 +67,11 @@ def synthesize(args: argparse.Namespace) -> int:
 def refine(args: argparse.Namespace) -> int:
     """Give a coarse mask of an image a better boundary."""
     return refine_files(args)
+
+
+def tumor(args: argparse.Namespace) -> int:
+    """Grow a tumor volume of the size, shape and place asked for."""
+    return grow_tumor(args)
 
 
 def train(args: argparse.Namespace) -> int:
@@ -170,6 +177,9 @@ def build_parser() -> Parser:
     better = commands.add_parser("refine", help=_first_line(refine), allow_abbrev=False)
     add_refine_arguments(better)
     better.set_defaults(run=refine)
+    grown = commands.add_parser("tumor", help=_first_line(tumor), allow_abbrev=False)
+    add_tumor_arguments(grown)
+    grown.set_defaults(run=tumor)
     learn = commands.add_parser("train", help=_first_line(train), allow_abbrev=False)
     add_train_arguments(learn)
     learn.set_defaults(run=train)

@@ -1,4 +1,4 @@
-"""What a batch has made, and from what: a small file in the output folder, so that a second run does only what is missing.
+"""What a command has made, and from what: a small file in the output folder, so that a second run does only what is missing.
 
 A result is done if it was made from the same bytes, model and parameters, and its files are there. A file that is not listed, or
 was changed since, is somebody's work: it is never overwritten unasked.
@@ -24,43 +24,54 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class Entry:
-    """One result: the digest of what it was made from, that of each file by its place; empty while it is being made."""
+    """One result: the digest of what it was made from, that of each file by its place; empty while it is being made.
+
+    `job` is the service's job that makes it, or made it, where the command can go on with one.
+    """
 
     made_from: str
     files: dict[str, str]
     seconds: float = 0.0
     kept: str = ""
+    job: str = ""
 
 
 class Journal:
     """The journal of one output folder; may be used from several threads."""
 
-    def __init__(self, folder: Path, again: bool = False) -> None:
-        self._folder, self._again = folder, again
+    def __init__(self, folder: Path, again: bool = False, name: str = NAME) -> None:
+        self._folder, self._again, self._name = folder, again, name
         self._lock = threading.Lock()  # guards _entries and the file
-        self._entries = {} if again else _read(folder / NAME)
+        self._entries = {} if again else _read(folder / name)
 
     def done(self, name: str, made_from: str, outputs: Sequence[Path]) -> Entry | None:
         """Return the entry of a result that need not be made again, else None."""
         with self._lock:
             entry = self._entries.get(name)
-        if entry is None or entry.made_from != made_from or not {self._place(path) for path in outputs} <= set(entry.files):
+        if entry is None or entry.made_from != made_from or not all(entry.files.get(self._place(path)) for path in outputs):
             return None
         return entry if all(path.exists() for path in outputs) else None
 
-    def begin(self, name: str, outputs: Sequence[Path]) -> None:
-        """Note that a result is being made. Raises InputError when a file in its place is not ours to replace."""
+    def job(self, name: str, made_from: str) -> str:
+        """Return the job that was started to make a result from the same, or made it; empty if there is none."""
+        with self._lock:
+            entry = self._entries.get(name)
+        return entry.job if entry is not None and entry.made_from == made_from else ""
+
+    def begin(self, name: str, outputs: Sequence[Path], made_from: str = "", job: str = "") -> None:
+        """Note that a result is being made, and by which job. Raises InputError when a file there is not ours to replace."""
         with self._lock:
             entry = self._entries.get(name)
         for path in outputs:
             known = entry.files.get(self._place(path)) if entry else None
             if path.exists() and not self._again and known != "" and known != digest(path):
                 raise InputError(f"{path.name} is there already and not as this command made it: move it away, or add --again")
-        self._put(name, Entry("", {self._place(path): "" for path in outputs}))
+        self._put(name, Entry(made_from, {self._place(path): "" for path in outputs}, job=job))
 
-    def finish(self, name: str, made_from: str, outputs: Sequence[Path], seconds: float, kept: str) -> None:
+    def finish(self, name: str, made_from: str, outputs: Sequence[Path], seconds: float, kept: str = "", job: str = "") -> None:
         """Note that a result is complete."""
-        self._put(name, Entry(made_from, {self._place(path): digest(path) for path in outputs}, round(seconds, 2), kept))
+        files = {self._place(path): digest(path) for path in outputs}
+        self._put(name, Entry(made_from, files, round(seconds, 2), kept, job))
 
     def _put(self, name: str, entry: Entry) -> None:
         from medsynth_core.formats.limits import write_file
@@ -68,7 +79,7 @@ class Journal:
         with self._lock:
             self._entries[name] = entry
             content = {"version": VERSION, "results": to_json(self._entries)}
-            write_file(self._folder / NAME, json.dumps(content, indent=1, sort_keys=True).encode())
+            write_file(self._folder / self._name, json.dumps(content, indent=1, sort_keys=True).encode())
 
     def _place(self, path: Path) -> str:
         return Path(os.path.relpath(path, self._folder)).as_posix()

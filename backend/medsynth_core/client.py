@@ -28,6 +28,7 @@ from medsynth_core.lease import Lease
 from medsynth_core.link import Link
 from medsynth_core.protocol import Capabilities, JobInfo, JobRequest, Scalar, ServiceStatus, from_json, to_json
 from medsynth_core.transport import JSON, Reply, Request, Send, checked, read_record, understood
+from medsynth_core.tumor_words import spread
 from medsynth_core.volume import Volume
 
 __all__ = ["Client", "Job", "connect"]
@@ -116,6 +117,20 @@ class Client:
         dtype = made.array.dtype if mask is None else _dtype(mask)
         refined = _in_the_form_of(like, made.with_array(made.array.astype(dtype, copy=False)))
         return refined if unsure is None else (refined, _in_the_form_of(like, unsure))
+
+    def grow_tumor(self, model: str = "lgg-flair", seed: int = 0, background: Any = None, **params: Any) -> tuple[Volume, Volume]:
+        """Return (image, mask) of a new tumor volume: mask uint8, 1 = tumor, both with their place in the world.
+
+        `center_mm=(x, y, z)` and `extent_mm=(x, y, z)` are world RAS mm, `shape=(z, y, x)` and `spacing_mm=(z, y, x)` the grid;
+        all other parameters go by their own names, and what is left out is drawn from what training patients were like.
+        `background` is a real grey volume to keep, (z, y, x) or a Volume: only the lesion is grown into it. Ctrl-C cancels the
+        job. `submit` with `tumor_words.spread`, and `Job.slices`, give slices as they come.
+        Raises InputError, ModelError, JobError.
+        """
+        given: dict[str, Any] = {} if background is None else {"background": _stack(background)}
+        job = self.submit("tumor", model=model, seed=seed, **given, **spread(params))
+        with _cancelled_by_ctrl_c(job):
+            return job.result("image"), job.result("mask")
 
     def submit(self, engine: str, model: str = "", seed: int = 0, note: str = "", **inputs_and_params: Any) -> Job:
         """Start a job and return it at once. Arrays and Volumes are inputs, all other keywords parameters.
@@ -232,6 +247,13 @@ def _in_the_form_of(given: Any, made: Volume) -> Any:
 
 def _dtype(given: Any) -> np.dtype[Any]:
     return (given.array if isinstance(given, Volume) else np.asarray(given)).dtype
+
+
+def _stack(given: Any) -> Volume:
+    if isinstance(given, Volume):
+        return given
+    array = np.asarray(given)
+    return Volume(array[None] if array.ndim == 3 else array)
 
 
 def _is_array(value: object) -> bool:

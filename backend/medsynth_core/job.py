@@ -11,6 +11,8 @@ from medsynth_core.transport import JSON, Reply, Request, Send, checked, read_re
 from medsynth_core.volume import Volume
 
 WAIT_SECONDS = 20
+STATE = "state"
+"""The kind of an output that a resumed job goes on from; it is not for looking at."""
 
 
 class Job:
@@ -75,6 +77,20 @@ class Job:
     def slice(self, z: int, output: str) -> Volume:
         """Return slice `z` of an output as a volume of one slice, in its place. Raises NotFoundError before it is made."""
         return self._array(f"/slices/{z}", output)
+
+    def slices(self, *outputs: str) -> Iterator[tuple[str, int, Volume]]:
+        """Yield (output, z, slice) as slices are made, in the order they are made, those made before first.
+
+        Without names all outputs come that are for looking at. A slice that the engine replaces comes again. Raises at the end
+        the JobError the job failed with, JobCancelledError.
+        """
+        wanted = set(outputs)
+        for event in self:
+            if event.output_info is not None and not outputs and event.output_info.kind != STATE:
+                wanted.add(event.output)
+            if event.kind is EventKind.SLICE and event.output in wanted:
+                yield event.output, event.z, self.slice(event.z, event.output)
+        self.wait()
 
     def preview(self, output: str) -> Volume:
         """Return the newest look at an output that is not final. Raises NotFoundError when there is none."""

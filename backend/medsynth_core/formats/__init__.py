@@ -1,6 +1,6 @@
 """Files read, written and marked as what they are; each format is one file."""
 
-from medsynth_core.formats.files import check_output, read, read_mask, suffix, write
+from medsynth_core.formats.files import check_output, read, read_mask, suffix, write, write_series
 from medsynth_core.formats.masks import Scan, check_mask_output, read_pair, write_mask
 
 __all__ = [
@@ -13,4 +13,5 @@ __all__ = [
     "suffix",
     "write",
     "write_mask",
+    "write_series",
 ]

@@ -29,7 +29,7 @@ from medsynth_core.formats.dicom import Stack, read_stack
 from medsynth_core.formats.dicom_header import KEPT, Header, quiet, read_header
 from medsynth_core.formats.dicom_planes import Plane
 from medsynth_core.formats.limits import decoding
-from medsynth_core.formats.marking import recipe_text, sentence
+from medsynth_core.formats.marking import is_synthetic, recipe_text, sentence
 from medsynth_core.formats.scan import Scan
 from medsynth_core.volume import Volume
 
@@ -62,6 +62,8 @@ def encode(mask: Volume, recipe: Mapping[str, Any], scan: Scan, names: Mapping[i
         numbers = np.where(frames == 0, 0, np.searchsorted(values, frames) + 1).astype(np.uint16)
         with decoding("the DICOM source", "the source of a segmentation"):
             seg = _segmentation(sources, numbers, _segments(values, names, recipe), recipe)
+    if is_synthetic(recipe):
+        seg.SyntheticData = "YES"
     if not scan.keep_identity:
         seg.PatientIdentityRemoved = "YES"
         seg.DeidentificationMethod = "MedSynth: only references and geometry of the source are kept"
@@ -148,7 +150,7 @@ def _segmentation(
         sop_instance_uid=generate_uid(),
         instance_number=1,
         manufacturer="MedSynth",
-        manufacturer_model_name="MedSynth refine",
+        manufacturer_model_name=f"MedSynth {recipe.get('engine', '')}".strip(),
         software_versions=medsynth_core.__version__,
         device_serial_number="none",
         content_label="SEGMENTATION",

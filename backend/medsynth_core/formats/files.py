@@ -12,6 +12,7 @@ import numpy as np
 from medsynth_core.errors import FormatError, InputError
 from medsynth_core.formats.limits import placing, write_file
 from medsynth_core.formats.marking import recipe_text
+from medsynth_core.formats.scan import Scan
 from medsynth_core.volume import Volume
 
 SUFFIXES = {
@@ -106,6 +107,18 @@ def write(path: Path, volume: Volume, recipe: Mapping[str, Any]) -> Path | None:
     beside = path.with_name(path.name + ".json")
     write_file(beside, recipe_text(recipe).encode())
     return beside
+
+
+def write_series(folder: Path, volume: Volume, recipe: Mapping[str, Any], source: Scan | None = None) -> None:
+    """Write a synthetic grey volume as a DICOM series, one file a slice, into a folder that is there whole or not at all.
+
+    `source` is the DICOM background that was kept in it, if any. Raises FormatError when a series cannot hold it, InputError,
+    StorageFullError.
+    """
+    from medsynth_core.formats import dicom_series
+
+    with placing(folder) as partial:
+        dicom_series.write_folder(partial, volume, recipe, source)
 
 
 def check_output(path: Path) -> None:

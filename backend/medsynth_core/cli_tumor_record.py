@@ -1,0 +1,100 @@
+"""`request.json`: for each volume what was asked, what the engine filled in, and what was got, measured on the mask it made."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import medsynth_core
+from medsynth_core.errors import InputError
+from medsynth_core.protocol import JobInfo, from_json, to_json
+from medsynth_core.tumor_words import gathered
+
+NAME = "request.json"
+FORMAT = 1
+RESOLVED, GOT, FLAG = "asked_", "got_", "flag"
+"""How the keys of the engine's notes begin."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """One volume. `asked` is what was given, `resolved` the request with all that was drawn, `got` is measured on the mask.
+
+    Lengths in mm, volumes in ml, centers in world RAS. `flags` are the engine's remarks, such as a request beyond what it was
+    trained on. `seconds` is the time of computing.
+    """
+
+    image: str
+    mask: str
+    seed: int
+    model: str
+    model_sha256: str
+    asked: dict[str, Any]
+    resolved: dict[str, Any]
+    got: dict[str, Any]
+    flags: tuple[str, ...]
+    seconds: float
+    made: str
+    device: str = ""
+    code_version: str = ""
+
+
+def record_of(image: Path, mask: Path, asked: Mapping[str, Any], info: JobInfo, seconds: float) -> Record:
+    """Return the record of a job that is done."""
+    recipe = info.recipe
+    return Record(
+        image.name,
+        mask.name,
+        info.request.seed,
+        info.request.model,
+        str(recipe.get("model_sha256", "")),
+        dict(asked),
+        _noted(recipe, RESOLVED),
+        _noted(recipe, GOT),
+        tuple(str(value) for key, value in recipe.items() if key.startswith(FLAG)),
+        round(seconds, 2),
+        datetime.fromtimestamp(info.ended or 0.0, UTC).isoformat(timespec="seconds"),
+        str(recipe.get("device", "")),
+        str(recipe.get("code_version", "")),
+    )
+
+
+class RequestFile:
+    """The `request.json` of an output folder; what stands in it of other volumes is kept."""
+
+    def __init__(self, folder: Path, again: bool = False) -> None:
+        self._path = folder / NAME
+        self._records = {} if again else _read(self._path)
+
+    def __contains__(self, image: str) -> bool:
+        return image in self._records
+
+    def put(self, record: Record) -> None:
+        """Write down a volume, the file whole or not at all."""
+        from medsynth_core.formats.limits import write_file
+
+        self._records[record.image] = record
+        volumes = [to_json(one) for _, one in sorted(self._records.items())]
+        maker = f"MedSynth {medsynth_core.__version__}"
+        content = {"format": FORMAT, "made_by": maker, "synthetic": True, "volumes": volumes}
+        write_file(self._path, (json.dumps(content, indent=1) + "\n").encode())
+
+
+def _noted(recipe: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    return gathered({key.removeprefix(prefix): value for key, value in recipe.items() if key.startswith(prefix)})
+
+
+def _read(path: Path) -> dict[str, Record]:
+    if not path.exists():
+        return {}
+    try:
+        content = json.loads(path.read_text("utf-8"))
+        if content["format"] != FORMAT:
+            raise InputError(f"format {content['format']}")
+        return {record.image: record for record in from_json(tuple[Record, ...], content["volumes"], "volumes")}
+    except (ValueError, KeyError, TypeError, InputError):
+        raise InputError(f"{path} is there already and not as this command wrote it: move it away, or add --again") from None

@@ -15,15 +15,15 @@ from torch import Tensor, nn
 from medsynth_core import __version__
 from medsynth_core.diffusion.samplers import time_grid
 from medsynth_core.engines.tumor import autoencoder as autoencoder_file
-from medsynth_core.engines.tumor import network as network_file
 from medsynth_core.engines.tumor.autoencoder import SliceAutoencoder
 from medsynth_core.engines.tumor.body import hints
+from medsynth_core.engines.tumor.joint import JointNetwork, joint_sample
 from medsynth_core.engines.tumor.network import SlabNetwork, numbers_of
 from medsynth_core.engines.tumor.prior import Prior
 from medsynth_core.engines.tumor.shape import TumorShape
 from medsynth_core.engines.tumor.stacks import FIELD_MM, PIXELS
 from medsynth_core.engines.tumor.style import Style
-from medsynth_core.errors import ModelError
+from medsynth_core.errors import ModelError, ParameterError
 from medsynth_core.models.folder import verify
 from medsynth_core.protocol import ModelCard
 
@@ -52,12 +52,17 @@ class TumorModel:
     """Networks ready to run on `device`, in evaluation mode, 32 bit on the CPU."""
 
     autoencoder: SliceAutoencoder
-    network: SlabNetwork
+    network: SlabNetwork | JointNetwork
     prior: Prior
     card: ModelCard
     device: str = "cpu"
     pixels: int = PIXELS
     field_mm: float = FIELD_MM
+
+    @property
+    def whole_stack(self) -> bool:
+        """Whether this model can only make all slices at once, with nothing kept (the paper's way)."""
+        return isinstance(self.network, JointNetwork)
 
     @property
     def latent_shape(self) -> tuple[int, int, int]:
@@ -82,6 +87,8 @@ class TumorModel:
 
         `start` below 1 refines `known` everywhere `free` is 1 instead of making it anew: it is noised to that time first.
         """
+        if self.whole_stack:
+            return self._all_at_once(slab)
         free, known = slab.free.to(self.device), slab.known.to(self.device)
         noise = slab.noise.to(self.device)
         around = torch.lerp(known, noise, KNOWN_TIME)
@@ -93,6 +100,13 @@ class TumorModel:
             velocity = (x_t - made) / t
             x_t = torch.where(free > 0.5, x_t - (t - r) * velocity, around)
         return torch.where(free > 0.5, made, known).cpu()
+
+    def _all_at_once(self, slab: Slab) -> Tensor:
+        """Return a whole stack by the paper's 50 DDIM steps, whatever steps and guidance were asked for."""
+        if bool((slab.free < 0.5).any()):
+            raise ParameterError(f"model {self.card.id} makes whole stacks only: it can keep no background and no slices")
+        numbers = torch.tensor([numbers_of(slab.shape)], device=self.device)
+        return joint_sample(self.network, slab.noise.to(self.device), numbers).cpu()
 
     def _predict(self, slab: Slab, x_t: Tensor, times: Tensor, guidance: float) -> Tensor:
         """Return the predicted clean latents under classifier-free guidance (arXiv 2207.12598, eq. 6)."""
@@ -118,12 +132,13 @@ class TumorModel:
 def load_model(folder: Path, device: str = "cpu") -> TumorModel:
     """Return the model of a verified folder. Raises ModelTamperedError, ModelTooNewError, ModelError."""
     card = verify(folder)
-    kind = json.loads((folder / "model_index.json").read_text("utf-8")).get("_class_name")
-    if kind != CLASS_NAME:
-        raise ModelError(f"model {card.id} is not a model of tumor: its model_index.json names {kind}")
+    index = json.loads((folder / "model_index.json").read_text("utf-8"))
+    if index.get("_class_name") != CLASS_NAME:
+        raise ModelError(f"model {card.id} is not a model of tumor: its model_index.json names {index.get('_class_name')}")
     prior = Prior.from_json(json.loads((folder / PRIOR_FILE).read_text("utf-8")))
     autoencoder = SliceAutoencoder.from_pretrained(folder / "autoencoder", torch_dtype=torch.float32, low_cpu_mem_usage=False)
-    slabs = SlabNetwork.from_pretrained(folder / "slabs", torch_dtype=torch.float32, low_cpu_mem_usage=False)
+    parts = {"SlabNetwork": SlabNetwork, "JointNetwork": JointNetwork}
+    slabs = parts[index["slabs"][1]].from_pretrained(folder / "slabs", torch_dtype=torch.float32, low_cpu_mem_usage=False)
     return TumorModel(autoencoder.to(device).eval(), slabs.to(device).eval(), prior, card, device)
 
 
@@ -135,7 +150,7 @@ def save_model(autoencoder: nn.Module, network: nn.Module, prior: Prior, folder:
         "_class_name": CLASS_NAME,
         "_medsynth_version": __version__,
         "autoencoder": [autoencoder_file.__name__, "SliceAutoencoder"],
-        "slabs": [network_file.__name__, "SlabNetwork"],
+        "slabs": [type(network).__module__, type(network).__name__],
     }
     _write(folder / PRIOR_FILE, prior.to_json())
     _write(folder / "model_index.json", index)

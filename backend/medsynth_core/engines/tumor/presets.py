@@ -12,7 +12,8 @@ class Preset:
     """How to train: sizes of both networks, steps of both stages, and what the slabs of a batch look like.
 
     `runs` of 4 slices make a batch of the autoencoder; `slabs` of up to `slab` slices one of the slab network. `views` are the
-    ways each patient is seen in. `inpaint` is the share of slabs that keep their surroundings.
+    ways each patient is seen in. `inpaint` is the share of slabs that keep their surroundings. `joint` denoises whole stacks, as
+    the paper does.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Preset:
     slab: int = 12
     views: int = 8
     inpaint: float = 0.25
+    joint: bool = False
     learning_rate: float = 5e-4
 
     @property
@@ -41,6 +43,7 @@ PRESETS = {
     for preset in (
         COMPACT,
         replace(COMPACT, name="inpaint", inpaint=1.0),
+        replace(COMPACT, name="joint", joint=True, slabs=2),
         replace(COMPACT, name="gpu", widths=(144, 288), autoencoder_steps=6000, runs=16, slab_steps=40_000, slabs=16),
         replace(
             COMPACT,

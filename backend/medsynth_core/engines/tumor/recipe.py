@@ -12,8 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from medsynth_core.engines.tumor.autoencoder import SliceAutoencoder
+from medsynth_core.engines.tumor.joint import JointNetwork, joint_loss
 from medsynth_core.engines.tumor.model import load_model, save_model
-from medsynth_core.engines.tumor.network import SlabNetwork
+from medsynth_core.engines.tumor.network import SlabNetwork, numbers_of
 from medsynth_core.engines.tumor.objective import autoencoder_loss, draw_times, flow_loss, slab_loss
 from medsynth_core.engines.tumor.presets import Preset
 from medsynth_core.engines.tumor.prior import Prior
@@ -51,6 +52,8 @@ class TumorRecipe(FromPreset):
             return nn.ModuleDict({"autoencoder": model.autoencoder, "slabs": model.network})
         p = self.preset
         autoencoder = SliceAutoencoder(p.autoencoder_widths, p.latent_channels)
+        if p.joint:
+            return nn.ModuleDict({"autoencoder": autoencoder, "slabs": JointNetwork(latent_channels=p.latent_channels)})
         return nn.ModuleDict({"autoencoder": autoencoder, "slabs": SlabNetwork(p.widths, p.latent_channels, p.depth)})
 
     def before(self, step: int, networks: nn.ModuleDict, average: nn.ModuleDict) -> None:
@@ -67,14 +70,16 @@ class TumorRecipe(FromPreset):
             return autoencoder_loss(_autoencoder(networks), self._runs(generator), generator)
         p = self.preset
         views = self._views_of("training", self.training, _autoencoder(networks), p.views)
+        if p.joint:
+            return self._joint_loss(networks["slabs"], views, generator)
         batch = draw_slabs(views, p.slabs, p.slab, p.inpaint, generator).to(self.device)
         return slab_loss(networks["slabs"], batch, generator)
 
     @torch.no_grad()
     def validation_loss(self, networks: nn.ModuleDict) -> float:
-        """Return the velocity loss on fixed slabs of patients that are not trained on; NaN during the autoencoder's steps."""
+        """Return the velocity loss on fixed slabs of other patients; NaN while there is none, and for whole stacks."""
         autoencoder = _autoencoder(networks)
-        if not self.validation or not autoencoder.is_standardized:
+        if not self.validation or not autoencoder.is_standardized or self.preset.joint:
             return math.nan
         views = self._views_of("validation", self.validation, autoencoder, 1)
         generator = torch.Generator().manual_seed(VALIDATION_SEED)
@@ -97,6 +102,17 @@ class TumorRecipe(FromPreset):
     def save(self, networks: nn.ModuleDict, folder: Path) -> None:
         """Write both networks, in half precision, and the prior as parts of a model folder."""
         save_model(networks["autoencoder"], networks["slabs"], self.prior, folder)
+
+    def _joint_loss(self, network: nn.Module, views: list[list[View]], generator: torch.Generator) -> dict[str, Tensor]:
+        """Return the mean loss of some whole stacks, one after the other: their heights differ."""
+        losses = []
+        for _ in range(self.preset.slabs):
+            patient = views[int(torch.randint(len(views), (1,), generator=generator))]
+            view = patient[int(torch.randint(len(patient), (1,), generator=generator))]
+            latents = view.latents.float()[None].to(self.device)
+            numbers = torch.tensor([numbers_of(view.shape)], device=self.device)
+            losses.append(joint_loss(network, latents, numbers, generator))
+        return {"joint": torch.stack(losses).mean()}
 
     def _runs(self, generator: torch.Generator) -> Tensor:
         """Return runs (B, 4, 2, y, x) of consecutive slices, half of them through a tumor, mirrored at random."""

@@ -44,6 +44,22 @@ class TumorShape:
     extent_mm: Triple
 
 
+@dataclass(frozen=True)
+class Asked:
+    """Those of the numbers that somebody wants: ml, frame mm (x, y, z); None is left open."""
+
+    volume_ml: float | None = None
+    center_mm: Triple | None = None
+    extent_mm: tuple[float | None, float | None, float | None] = (None, None, None)
+    sphericity: float | None = None
+
+    def numbers(self) -> dict[str, float]:
+        """Return what is asked by the name of its parameter, the center aside: a user knows it in world coordinates."""
+        named = {"volume_ml": self.volume_ml, "sphericity": self.sphericity}
+        named |= {f"extent_{axis}_mm": wanted for axis, wanted in zip("xyz", self.extent_mm, strict=True)}
+        return {name: value for name, value in named.items() if value is not None}
+
+
 def measure(mask: npt.NDArray[np.generic], spacing_mm: Triple) -> TumorShape:
     """Return the shape of a mask (z, y, x), nonzero is tumor, spacing (z, y, x) in mm.
 

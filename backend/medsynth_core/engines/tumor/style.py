@@ -42,7 +42,7 @@ class Style:
         """Return the style of a vector (10,)."""
         v = [float(x) for x in np.asarray(vector)]
         n = len(LEVELS)
-        center, half = v[n : n + 3], v[n + 3 : n + 6]
+        center, half = (100 * np.array(part) for part in (v[n : n + 3], v[n + 3 : n + 6]))
         return cls(tuple(v[:n]), Head(_triple(center), _triple(half)))
 
 

@@ -258,7 +258,6 @@ def test_measured_bodies_obey_the_rules_they_are_drawn_by() -> None:
     assert possible(measure(bar, (2, 2, 2)), head=head)
     kept = rules(Candidates.of([measure(cube, (2, 2, 2))]), head, 1.0, None)
     assert not kept["box"][0]  # no tumor fills its whole box
-    assert kept["round"][0]
 
 
 def test_the_sphericity_of_an_ellipsoid_is_that_of_a_ball_only_for_a_ball() -> None:

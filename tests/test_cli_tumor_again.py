@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from medsynth_core import formats
-from medsynth_core.cli_tumor_run import JOURNAL
-from medsynth_core.protocol import JobState
+from medsynth_core.cli_tumor_run import JOURNAL, _Clock
+from medsynth_core.protocol import Event, EventKind, JobState
 from medsynth_core.volume import Volume
 from tests.scripted_tumor import SIZE, Script
 from tests.test_cli_refine import complaint, run
@@ -212,3 +212,20 @@ def test_results_may_be_moved_with_their_journal(script: Script) -> None:
     Path("out").rename("elsewhere")
     assert run("tumor", "-o", "elsewhere") == 0
     assert len(script.submitted) == 1
+
+
+def test_only_computing_counts_as_time() -> None:
+    """10 s in the queue, 5 s of work, an hour cancelled, 2 s of work."""
+    clock = _Clock()
+    life = [
+        (0, "queued"),
+        (10, "running"),
+        (15, "cancelling"),
+        (15, "cancelled"),
+        (3600, "queued"),
+        (3601, "running"),
+        (3603, "done"),
+    ]
+    for number, (at, state) in enumerate(life, 1):
+        clock.take(Event(number, "job", EventKind.STATE, 1000.0 + at, state=JobState(state)))
+    assert clock.seconds == pytest.approx(7)

@@ -39,7 +39,7 @@ def add_tumor_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("the tumor and its grid; a plausible value is drawn for what is left out")
     three = group.add_argument
     three("--center-mm", nargs=3, metavar=("X", "Y", "Z"), help="world RAS mm; without a background 0 0 0 is the volume's middle")
-    three("--extent-mm", nargs=3, metavar=("X", "Y", "Z"), help="how wide, deep and high, mm; 0 is drawn")
+    three("--extent-mm", nargs=3, metavar=("X", "Y", "Z"), help="how wide, deep and high, mm; 0 follows the volume")
     three("--shape", nargs=3, metavar=("Z", "Y", "X"), help="the grid in voxels; 0 is the model's")
     three("--spacing", dest="spacing_mm", nargs=3, metavar=("Z", "Y", "X"), help="voxels in mm; 0 is the model's")
     add_param_flags(parser, plain_params())

@@ -116,3 +116,11 @@ def test_a_series_is_replaced_whole(tmp_path: Path) -> None:
     formats.write_series(tmp_path / "s", short, RECIPE)
     assert len(list((tmp_path / "s").iterdir())) == 2
     assert [path.name for path in tmp_path.iterdir() if path.name != "home"] == ["s"]
+
+
+@pytest.mark.parametrize(("synthetic", "mark"), [(True, "YES"), (False, None)])
+def test_a_segmentation_is_marked_as_synthetic_where_it_is(tmp_path: Path, synthetic: bool, mark: str | None) -> None:
+    formats.write_series(tmp_path / "s", volume(), RECIPE)
+    mask = Volume((volume().array > 0).astype(np.uint8), volume().affine)
+    formats.write_mask(tmp_path / "m.dcm", mask, {"synthetic": synthetic}, source=formats.Scan(tmp_path / "s"))
+    assert pydicom.dcmread(tmp_path / "m.dcm").get("SyntheticData") == mark

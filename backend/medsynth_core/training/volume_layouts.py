@@ -63,9 +63,8 @@ def _by_pattern(folder: Path, options: VolumeOptions) -> Listing:
     offenders = [f"{image.place}: no mask pairs with it" for image in images if pairing.partners[image.stem] is None]
     offenders += [f"{place}: no image pairs with it" for place in pairing.alone]
     offenders += [f"{stem}: {' and '.join(places)} both pair with it" for stem, places in pairing.twice.items()]
-    offenders += [
-        f"{place}: it is image and mask at once" for place in sorted({i.place for i in images} & {m.place for m in masks})
-    ]
+    both = {image.path for image in images} & {mask.path for mask in masks}
+    offenders += [f"{path.relative_to(folder).as_posix()}: it is image and mask at once" for path in sorted(both)]
     found = [(image, pairing.partners[image.stem]) for image in images]
     cases = tuple(Case(i.stem, _patient(i), i.path, m.path, options.channel) for i, m in found if m is not None)
     return Listing(cases, tuple(offenders))
@@ -129,6 +128,8 @@ def _of_patient(folder: Path, options: VolumeOptions) -> Case:
     volumes = _volumes(folder)
     masks = [path for path in volumes if last_word(path) in MASK_WORDS]
     images = [path for path in volumes if path not in masks]
+    if not volumes:
+        raise InputError("it holds neither image nor mask: remove the folder")
     if len(masks) != 1:
         said = f"{' and '.join(path.name for path in masks)} are masks: keep one" if masks else "no mask: add a seg file"
         raise InputError(said)

@@ -12,13 +12,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from medsynth_core.evaluation.copies import CopyNetwork, CopySettings, build_copy_network, train_copy_network
 from medsynth_core.evaluation.features import FeatureNetwork, FeatureSettings, build_features, features, train_features
 from medsynth_core.evaluation.generator import Images, Masks, Pairs
 from medsynth_core.evaluation.metrics import Features
@@ -58,18 +59,41 @@ class Judges:
 
 def prepare_judges(folder: Path, data: str, real: Pairs, settings: JudgeSettings, report: Report, device: str = "cpu") -> Judges:
     """Return the judges of the data set named `data`, trained on `real` (its training split) or read from `folder`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    segmenter = build_segmenter(real.channels, real.labels, settings.segmenter).to(device)
-    training = train_segmenter(segmenter, real, settings.segmenter)
-    segmenter_name = _ready(segmenter, folder, _facts("segmenter", data, real, settings.segmenter), training, report)
-    network = build_features(real.channels, settings.features).to(device)
-    training = train_features(network, real.images, settings.features)
-    features_name = _ready(network, folder, _facts("features", data, real, settings.features), training, report)
+    segmenter, segmenter_name = prepare_segmenter(folder, data, real, settings.segmenter, report, device)
+    network, features_name = prepare_features(folder, data, real, settings.features, report, device)
     return Judges(segmenter, network, segmenter_name, features_name)
+
+
+def prepare_segmenter(
+    folder: Path, data: str, real: Pairs, settings: SegmenterSettings, report: Report, device: str = "cpu"
+) -> tuple[PlainUNet, str]:
+    """Return the segmenter of the data set named `data`, trained on `real` or read from `folder`, and its name."""
+    network = build_segmenter(real.channels, real.labels, settings).to(device)
+    training = train_segmenter(network, real, settings)
+    return network, _ready(network, folder, _facts("segmenter", data, (real.images, real.masks), settings), training, report)
+
+
+def prepare_features(
+    folder: Path, data: str, real: Pairs, settings: FeatureSettings, report: Report, device: str = "cpu"
+) -> tuple[FeatureNetwork, str]:
+    """Return the feature network of the data set named `data`, trained on `real` or read from `folder`, and its name."""
+    network = build_features(real.channels, settings).to(device)
+    training = train_features(network, real.images, settings)
+    return network, _ready(network, folder, _facts("features", data, (real.images, real.masks), settings), training, report)
+
+
+def prepare_copy_network(
+    folder: Path, data: str, training: Images, settings: CopySettings, report: Report, device: str = "cpu"
+) -> tuple[CopyNetwork, str]:
+    """Return the network that knows the images (n, c, y, x) of `training` again, trained or read from `folder`, and its name."""
+    network = build_copy_network(training.shape[1], settings).to(device)
+    learning = train_copy_network(network, training, settings)
+    return network, _ready(network, folder, _facts("copies", data, (training,), settings), learning, report)
 
 
 def _ready(network: nn.Module, folder: Path, facts: dict[str, object], training: Iterator[float], report: Report) -> str:
     """Bring `network` to its trained state and return its name; `training` runs only if nothing fitting is kept."""
+    folder.mkdir(parents=True, exist_ok=True)
     judge = str(facts["judge"])
     weights, card = folder / f"{judge}.safetensors", folder / f"{judge}.json"
     if not _is_kept(weights, card, facts):
@@ -89,9 +113,9 @@ def _is_kept(weights: Path, card: Path, facts: dict[str, object]) -> bool:
     return json.loads(card.read_text("utf-8")) == {**facts, "sha256": _sha256(weights)}
 
 
-def _facts(judge: str, data: str, real: Pairs, settings: SegmenterSettings | FeatureSettings) -> dict[str, object]:
-    digest = hashlib.sha256(real.images.tobytes() + real.masks.tobytes()).hexdigest()
-    shape = list(real.images.shape)
+def _facts(judge: str, data: str, arrays: Sequence[Images], settings: object) -> dict[str, object]:
+    digest = hashlib.sha256(b"".join(array.tobytes() for array in arrays)).hexdigest()
+    shape = list(arrays[0].shape)
     return {"judge": judge, "data": data, "trained_on": shape, "trained_on_sha256": digest, "settings": to_json(settings)}
 
 

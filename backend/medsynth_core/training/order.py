@@ -33,13 +33,3 @@ class TrainingOrder:
     seed: int = 0
     device: str = "cpu"
     volumes: VolumeOptions = ALL_DEFAULT
-
-    @property
-    def tumor_labels(self) -> tuple[int, ...]:
-        """The mask values that count as tumor; none: all above 0."""
-        return self.volumes.tumor_labels
-
-    @property
-    def stack_height_mm(self) -> float | None:
-        """The height of every head, where the data's slice distances are not to be believed."""
-        return self.volumes.stack_height_mm

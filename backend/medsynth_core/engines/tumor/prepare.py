@@ -16,28 +16,30 @@ from medsynth_core.errors import ParameterError, TrainingDataError
 from medsynth_core.protocol import ModelCard
 from medsynth_core.training.order import TrainingOrder
 from medsynth_core.training.sides import SIDES, side_of
-from medsynth_core.training.volumes import Case, read_cases, read_stack
+from medsynth_core.training.volumes import Case, VolumeOptions, read_stack, survey_folder
 
 
 def prepare(data: Path, order: TrainingOrder) -> TumorRecipe:
     """Return the recipe for a folder of volumes. Raises TrainingDataError with the list of offenders before anything starts."""
     if order.starter and order.starter != LGG_FLAIR:
         raise ParameterError(f"starter is {order.starter!r}: of tumor there is {LGG_FLAIR}")
-    cases = read_cases(data)
-    training, tuning = (on_side(cases, side, order) for side in SIDES[:2])
+    volumes = replace(order.volumes, stack_height_mm=STACK_HEIGHT_MM) if order.starter else order.volumes
+    found = survey_folder(data, volumes, order.columns)
+    cases = found.cases
+    training, tuning = (on_side(cases, side, volumes) for side in SIDES[:2])
     if not training:
         raise TrainingDataError(f"{data.name} has no patient to learn from: {len(cases)} cases, all held out by the split")
     preset = _preset(order)
     card = _card(data, order, len(training), len(cases) - len(training))
     prior = learned_prior(training)
     card = replace(card, figures=prior.figures())
-    return TumorRecipe(preset, training, tuning, prior, card, order.seed, order.base, order.device)
+    return TumorRecipe(preset, training, tuning, prior, card, order.seed, order.base, order.device, found.notices)
 
 
-def on_side(cases: tuple[Case, ...], side: str, order: TrainingOrder) -> tuple[Stack, ...]:
+def on_side(cases: tuple[Case, ...], side: str, volumes: VolumeOptions) -> tuple[Stack, ...]:
     """Return the stacks of the patients on one side of the split."""
-    height = STACK_HEIGHT_MM if order.starter else order.stack_height_mm
-    raw = (read_stack(case, order.tumor_labels, height) for case in cases if side_of(case.patient) == side)
+    chosen = (case for case in cases if side_of(case.patient) == side)
+    raw = (read_stack(case, volumes.tumor_labels, volumes.stack_height_mm) for case in chosen)
     return tuple(make_stack(r.image, r.mask, r.spacing_mm) for r in raw)
 
 

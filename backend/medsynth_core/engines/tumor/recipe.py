@@ -43,6 +43,7 @@ class TumorRecipe(FromPreset):
     seed: int = 0
     base: Path | None = None
     device: str = "cpu"
+    notices: tuple[str, ...] = ()
     _views: dict[str, list[list[View]]] = field(default_factory=dict, repr=False, compare=False)
 
     def build(self) -> nn.ModuleDict:

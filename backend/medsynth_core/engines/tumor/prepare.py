@@ -12,7 +12,7 @@ from medsynth_core.engines.tumor.shape import measure
 from medsynth_core.engines.tumor.stacks import PIXELS, Stack, make_stack
 from medsynth_core.engines.tumor.starters import CARD, LGG_FLAIR, PRESET, STACK_HEIGHT_MM, TUMOR
 from medsynth_core.engines.tumor.style import style_of
-from medsynth_core.errors import ParameterError, TrainingDataError
+from medsynth_core.errors import ParameterError
 from medsynth_core.protocol import ModelCard
 from medsynth_core.training.order import TrainingOrder
 from medsynth_core.training.sides import SIDES, side_of
@@ -21,26 +21,37 @@ from medsynth_core.training.volumes import Case, VolumeOptions, read_stack, surv
 
 def prepare(data: Path, order: TrainingOrder) -> TumorRecipe:
     """Return the recipe for a folder of volumes. Raises TrainingDataError with the list of offenders before anything starts."""
-    if order.starter and order.starter != LGG_FLAIR:
+    if order.starter not in ("", LGG_FLAIR):
         raise ParameterError(f"starter is {order.starter!r}: of tumor there is {LGG_FLAIR}")
-    volumes = replace(order.volumes, stack_height_mm=STACK_HEIGHT_MM) if order.starter else order.volumes
-    found = survey_folder(data, volumes, order.columns)
-    cases = found.cases
-    training, tuning = (on_side(cases, side, volumes) for side in SIDES[:2])
-    if not training:
-        raise TrainingDataError(f"{data.name} has no patient to learn from: {len(cases)} cases, all held out by the split")
-    preset = _preset(order)
-    card = _card(data, order, len(training), len(cases) - len(training))
-    prior = learned_prior(training)
-    card = replace(card, figures=prior.figures())
-    return TumorRecipe(preset, training, tuning, prior, card, order.seed, order.base, order.device, found.notices)
+    options = replace(order.volumes, stack_height_mm=STACK_HEIGHT_MM) if order.starter else order.volumes
+    survey = survey_folder(data, options, order.columns)
+    training, validation = split(survey.cases, bool(order.starter))
+    stacks = read_stacks(training, options)
+    prior = learned_prior(stacks)
+    card = replace(_card(data, order, training, len(survey.cases)), figures=prior.figures())
+    recipe = TumorRecipe(
+        _preset(order), stacks, read_stacks(validation, options), prior, card, order.seed, order.base, order.device
+    )
+    return replace(recipe, notices=survey.notices)
 
 
-def on_side(cases: tuple[Case, ...], side: str, volumes: VolumeOptions) -> tuple[Stack, ...]:
-    """Return the stacks of the patients on one side of the split."""
-    chosen = (case for case in cases if side_of(case.patient) == side)
-    raw = (read_stack(case, volumes.tumor_labels, volumes.stack_height_mm) for case in chosen)
-    return tuple(make_stack(r.image, r.mask, r.spacing_mm) for r in raw)
+def split(cases: tuple[Case, ...], keeps_tuning: bool) -> tuple[tuple[Case, ...], tuple[Case, ...]]:
+    """Return (training, validation). A starter keeps patients for choosing settings, and never looks at those held out.
+
+    A folder so small that its every patient would be held out is learned from whole.
+    """
+    on = {side: tuple(case for case in cases if side_of(case.patient) == side) for side in SIDES}
+    training, tuning, held_out = (on[side] for side in SIDES)
+    if keeps_tuning:
+        return training, tuning
+    learned = tuple(case for case in cases if case not in held_out)
+    return (learned, held_out) if learned else (cases, ())
+
+
+def read_stacks(cases: tuple[Case, ...], options: VolumeOptions) -> tuple[Stack, ...]:
+    """Return the cases on the model's grid."""
+    volumes = (read_stack(case, options.tumor_labels, options.stack_height_mm) for case in cases)
+    return tuple(make_stack(volume.image, volume.mask, volume.spacing_mm) for volume in volumes)
 
 
 def learned_prior(stacks: tuple[Stack, ...]) -> Prior:
@@ -58,8 +69,9 @@ def _preset(order: TrainingOrder) -> Preset:
     return replace(preset, slabs=order.batch or preset.slabs)
 
 
-def _card(data: Path, order: TrainingOrder, trained_on: int, held_out: int) -> ModelCard:
-    counted = f"{trained_on} patients, {held_out} held out or kept for settings"
+def _card(data: Path, order: TrainingOrder, training: tuple[Case, ...], count: int) -> ModelCard:
+    patients = len({case.patient for case in training})
+    counted = f"{patients} patients ({len(training)} volumes), {count - len(training)} volumes kept out"
     if order.starter:
         return replace(CARD, trained_on=counted)
     return ModelCard(
@@ -70,8 +82,8 @@ def _card(data: Path, order: TrainingOrder, trained_on: int, held_out: int) -> M
         size=(PIXELS, PIXELS),
         labels=(TUMOR,),
         license=order.license,
-        data=f"{trained_on + held_out} volumes of the user's folder {data.resolve().name}",
+        data=f"{count} volumes of the user's folder {data.resolve().name}",
         trained_on=counted,
-        split=CARD.split,
+        split="patients by sha256: 15 % held out",
         notes="Makes volumes of nobody. For research, never for diagnosis.",
     )

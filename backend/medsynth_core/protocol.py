@@ -241,7 +241,10 @@ class JobRequest:
 
 @dataclass(frozen=True)
 class OutputInfo:
-    """One array a job gives: shape (channel, z, y, x), affine (4, 4) row-major as in `volume`, kind "image" or "labels"."""
+    """One array a job gives: shape (channel, z, y, x), affine (4, 4) row-major as in `volume`.
+
+    `kind` is "image", "labels", or "state": what a resumed job goes on from, not for viewing.
+    """
 
     name: str
     kind: str
@@ -287,7 +290,8 @@ class Event:
     """One line of a job's durable log; numbers start at 1 and have no gaps within a job.
 
     STATE sets `state` (and `error_code`, `message` when failed). PROGRESS sets `done`, `total`, `message`, `seconds_left` (None
-    while unknown). OUTPUT sets `output_info` before the first slice. SLICE sets `output` and `z`. PREVIEW sets `output`.
+    while unknown). OUTPUT sets `output_info` before the first slice. SLICE sets `output` and `z`, and comes
+    again when a second pass replaced the slice. PREVIEW sets `output`.
     """
 
     number: int

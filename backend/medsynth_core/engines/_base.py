@@ -42,11 +42,15 @@ class Progress:
 
 @dataclass(frozen=True)
 class Slice:
-    """Slice `z` of an announced output: array (channel, y, x), final."""
+    """Slice `z` of an announced output: array (channel, y, x).
+
+    Given again it is left aside (a resumed engine may repeat itself), unless it `replaces` the one before: a second pass.
+    """
 
     output: str
     z: int
     array: np.ndarray
+    replaces: bool = False
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ class Params:
     fault: str = param("none", "Fault", choices=FAULTS)
     fault_at: int = param(0, "Slice of the fault", minimum=0)
     fault_times: int = param(1, "Attempts that fail", minimum=0)
+    twice: bool = param(False, "Second pass", help="Replaces each slice by that of the next seed")
 
 
 def run(task: Task) -> Iterator[EngineEvent]:
@@ -41,10 +42,15 @@ def run(task: Task) -> Iterator[EngineEvent]:
     yield OutputInfo("image", "image", shape, "uint8", tuple(map(tuple, affine.tolist())))
     yield Note("fake", True)
     kept = task.finished.get("image", {})
+    total = params.slices * (1 + params.twice)
     for z in range(params.slices):
         if z not in kept:
             yield from _make(task, z)
-        yield Progress(z + 1, params.slices, f"slice {z + 1}")
+        yield Progress(z + 1, total, f"slice {z + 1}")
+    for z in range(params.slices if params.twice else 0):
+        time.sleep(params.delay_ms / 1000)
+        yield Slice("image", z, slice_pixels(task.seed + 1, z, params.size), replaces=True)
+        yield Progress(params.slices + z + 1, total, f"slice {z + 1} again")
 
 
 def _make(task: Task, z: int) -> Iterator[EngineEvent]:

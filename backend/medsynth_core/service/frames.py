@@ -34,10 +34,11 @@ MAX_FRAME_BYTES = 16 * 2**20
 
 @dataclass(frozen=True)
 class KeptSlice:
-    """A slice from before a resume whose bytes were checked."""
+    """A slice from before a resume whose bytes were checked against `sha256`."""
 
     output: str
     z: int
+    sha256: str
 
 
 # Commands: service → worker.

@@ -35,7 +35,7 @@ class Recorder:
         self._say = say
         self._wait_for_room = wait_for_room
         self._volumes: dict[str, ResultVolume] = {}
-        self._written: set[tuple[str, int]] = {(kept.output, kept.z) for kept in run.kept}
+        self._written = {(kept.output, kept.z): kept.sha256 for kept in run.kept}
         self._progress_at = self._preview_at = 0.0
         self._untold: Progress | None = None
 
@@ -52,8 +52,8 @@ class Recorder:
         match event:
             case OutputInfo():
                 self._announce(event)
-            case Slice(output, z, array):
-                self._write(output, z, array)
+            case Slice():
+                self._write(event)
             case Progress():
                 self._step(event)
             case Preview(output, array):
@@ -76,13 +76,16 @@ class Recorder:
         self._volumes[output.name] = volume
         self._say(frames.Announced(self._job, output))
 
-    def _write(self, output: str, z: int, array: np.ndarray) -> None:
-        if (output, z) in self._written:
-            return  # kept from before a resume: its bytes are on disk and were checked
-        sha256 = self._with_room(lambda: self._volume(output).write(z, array))
-        self._written.add((output, z))
+    def _write(self, event: Slice) -> None:
+        """Put a slice on disk, then tell it. Where it replaces another, a death in between leaves bytes that the journal does
+        not know: the resumed job finds that slice missing, and the engine makes it again."""
+        place, volume = (event.output, event.z), self._volume(event.output)
+        before = self._written.get(place)
+        if before is not None and not (event.replaces and volume.fingerprint(event.array) != before):
+            return  # its bytes are on disk and were checked
+        self._written[place] = self._with_room(lambda: volume.write(event.z, event.array))
         self._tell_progress()
-        self._say(frames.SliceWritten(self._job, output, z, sha256))
+        self._say(frames.SliceWritten(self._job, *place, self._written[place]))
 
     def _step(self, event: Progress) -> None:
         self._untold = event

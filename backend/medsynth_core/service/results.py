@@ -53,11 +53,15 @@ class ResultVolume:
                 f"slice {z} of {self.output.name} is {array.shape} {array.dtype.name}: announced were "
                 f"{depth} slices of {(c, y, x)} {self.output.dtype}"
             )
-        content = np.ascontiguousarray(array, dtype=self._dtype).tobytes()
+        content = self._content(array)
         chunk = self._chunk(z)
         chunk.parent.mkdir(parents=True, exist_ok=True)
         durable.write_file(chunk, content)
         return hashlib.sha256(content).hexdigest()
+
+    def fingerprint(self, array: np.ndarray) -> str:
+        """Return the sha256 of the bytes that `write` would put on disk."""
+        return hashlib.sha256(self._content(array)).hexdigest()
 
     def sync(self) -> None:
         """Make the metadata survive a power cut, as the slices do already."""
@@ -109,6 +113,9 @@ class ResultVolume:
                 with open(self._chunk(z), "rb") as file:
                     file.seek(channel * plane)
                     yield file.read(plane)
+
+    def _content(self, array: np.ndarray) -> bytes:
+        return np.ascontiguousarray(array, dtype=self._dtype).tobytes()
 
     def _chunk(self, z: int) -> Path:
         return self._root / "c" / "0" / str(z) / "0" / "0"

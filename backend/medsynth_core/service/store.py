@@ -61,7 +61,7 @@ class Store:
     def sound_slices(self, outputs: tuple[OutputInfo, ...], job: str, rows: list[tuple[str, int, str]]) -> list[KeptSlice]:
         """Return which journaled slices are on disk with the right bytes. Touches files only: safe in any thread."""
         volumes = {info.name: ResultVolume(self.job_folder(job), info) for info in outputs}
-        return [KeptSlice(name, z) for name, z, sha in rows if name in volumes and volumes[name].is_sound(z, sha)]
+        return [KeptSlice(name, z, sha) for name, z, sha in rows if name in volumes and volumes[name].is_sound(z, sha)]
 
     def measure(self, job: str) -> int:
         """Return the bytes a job's results take."""

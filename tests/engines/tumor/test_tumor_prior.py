@@ -146,19 +146,44 @@ def test_drawn_tumors_have_the_volumes_of_the_patients() -> None:
         (Asked(volume_ml=90, extent_mm=(40, 40, 30)), ("volume_ml 90", "extent_x_mm 40"), "box"),
         (Asked(volume_ml=3, extent_mm=(60, 60, 60)), ("volume_ml 3",), "box"),
         (Asked(extent_mm=(90, 20, 20), sphericity=0.98), ("sphericity 0.98", "extent_x_mm 90"), "sphericity"),
-        (Asked(center_mm=(83, 4, -8), extent_mm=(60, 60, 60)), ("extent_x_mm 60",), "within the head"),
+        (Asked(center_mm=(83, 4, -8), extent_mm=(60, 60, 60)), ("extent_x_mm 60", "the center asked for"), "within the head"),
     ],
 )
 def test_numbers_that_exclude_each_other_are_named(asked: Asked, named: tuple[str, ...], reason: str) -> None:
     with pytest.raises(ParameterError, match=reason) as caught:
         PRIOR.complete(asked, HEAD, np.random.default_rng(0))
     assert all(name in str(caught.value) for name in named)
-    assert "leave one of these numbers open" in str(caught.value)
+    assert "leave one of these open" in str(caught.value)
 
 
 def test_a_tumor_that_does_not_fit_the_volume_is_refused() -> None:
     with pytest.raises(ParameterError, match="within the volume that is made"):
         PRIOR.complete(Asked(extent_mm=(None, None, 60)), HEAD, np.random.default_rng(0), (120, 120, 20))
+
+
+def test_near_the_rim_of_the_head_a_drawn_tumor_is_small_enough_for_its_place() -> None:
+    center = (HEAD.center_mm[0] + 0.8 * HEAD.half_mm[0], HEAD.center_mm[1], HEAD.center_mm[2])
+    shape = PRIOR.complete(Asked(center_mm=center), HEAD, np.random.default_rng(0))
+    assert shape.center_mm == center
+    assert shape.volume_ml < np.median([one.volume_ml for one in patients(40)[0]])
+    assert possible(shape)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [Asked(sphericity=1.0), Asked(5.0, sphericity=1.0), Asked(extent_mm=(90, 28, 90)), Asked(60.0, extent_mm=(25, None, None))],
+)
+def test_an_unusual_wish_is_met_where_a_body_can_have_it(asked: Asked) -> None:
+    for seed in range(5):
+        shape = PRIOR.complete(asked, HEAD, np.random.default_rng(seed))
+        assert possible(shape)
+        assert asked.sphericity in (None, shape.sphericity)
+        assert asked.volume_ml in (None, shape.volume_ml)
+
+
+def test_a_volume_too_flat_for_any_tumor_is_named() -> None:
+    with pytest.raises(ParameterError, match=r"no tumor of the trained sizes is possible here: .*; make the volume larger"):
+        PRIOR.complete(Asked(), HEAD, np.random.default_rng(0), (120, 120, 2))
 
 
 def test_a_low_stack_gets_a_tumor_that_lies_in_it() -> None:

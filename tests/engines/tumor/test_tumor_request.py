@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from medsynth_core.engines.tumor.engine import Params
 from medsynth_core.engines.tumor.prior import Prior
-from medsynth_core.engines.tumor.request import Concern, asked_from, check, half_size
+from medsynth_core.engines.tumor.request import Concern, asked_from, check
 from medsynth_core.engines.tumor.shape import Asked, Triple, TumorShape, surface_of
 from medsynth_core.engines.tumor.style import Head, Style
 from medsynth_core.errors import ParameterError
@@ -131,10 +131,6 @@ def test_each_odd_number_has_a_flag_of_its_own() -> None:
 def test_the_ends_of_the_trained_range_are_within_it() -> None:
     assert checked(Asked(volume_ml=160)) == checked(Asked(volume_ml=8)) == ()
     assert len(checked(Asked(volume_ml=240))) == 1
-
-
-def test_a_volume_is_half_as_long_as_its_voxels() -> None:
-    assert half_size((29, 128, 100), (5.0, 1.875, 2.0)) == (100, 120, 72.5)
 
 
 @given(

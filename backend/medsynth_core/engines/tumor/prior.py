@@ -11,21 +11,27 @@ follows from it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from medsynth_core.engines.tumor.consistent import Candidates, Numbers, rules
+from medsynth_core.engines.tumor.consistent import Candidates, Flags, Numbers, rules
 from medsynth_core.engines.tumor.gaussian import Gaussian
 from medsynth_core.engines.tumor.shape import Asked, Triple, TumorShape, surface_of
 from medsynth_core.engines.tumor.style import LEVELS, Head, Style
 from medsynth_core.errors import InputError, ModelError, ParameterError
 from medsynth_core.protocol import from_json, to_json
 
-DRAWS = 1000
-"""Tumors drawn at once to find one that is possible; at least every tenth is, where nothing odd was asked."""
+DRAWS = 400
+"""Tumors drawn at once to find one that is possible; most are, where nothing odd was asked."""
+SMALLER = 4
+"""Volumes from the typical to the least that are tried where no drawn tumor fits, as in a flat stack or at the head's rim."""
+PLAINNESS = (0.0, 0.5, 1.0)
+"""How far the open sizes are drawn towards an ellipsoid's where no drawn body is possible, as for a sphericity of 1."""
+PLAIN_FILL = np.pi / 6
 LEAST_REACH = 1.0
 LOGIT_LIMIT = 0.999
 AXES = ("x", "y", "z")
@@ -125,18 +131,18 @@ class Prior:
         """Return a tumor with all that was asked, exactly; the rest is drawn to go with it.
 
         `half_mm`: half of the size (x, y, z) of the volume to be made, in which the tumor must lie; None: anywhere in the head.
-        Of the possible tumors the first with most numbers in the trained range is taken. Raises ParameterError when none
-        of `DRAWS` is possible.
+        Of the possible tumors the first with most numbers in the trained range is taken. Where none is possible, plainer and
+        then smaller ones are tried, as far as what was asked leaves that open. Raises ParameterError when none is possible.
         """
-        drawn = self._candidates(asked, head, rng)
-        kept = rules(drawn, head, self.reach, half_mm)
-        possible = np.logical_and.reduce(list(kept.values()))
-        if not possible.any():
-            raise ParameterError(_conflict(asked, min(kept, key=lambda rule: kept[rule].sum())))
-        pick = int(np.argmax(np.where(possible, self._typical(drawn, head), -1)))
-        volume, sphericity = float(drawn.volume_ml[pick]), float(drawn.sphericity[pick])
-        center, extent = _triple(drawn.center_mm[pick]), _triple(drawn.extent_mm[pick])
-        return TumorShape(volume, surface_of(volume, sphericity), sphericity, center, extent)
+        blamed = ""
+        for tried, plainness in self._attempts(asked):
+            drawn = _plainer(self._candidates(tried, head, rng), tried, plainness)
+            kept = rules(drawn, head, self.reach, half_mm)
+            possible = np.logical_and.reduce(list(kept.values()))
+            if possible.any():
+                return self._first(drawn, possible, head)
+            blamed = blamed or min(kept, key=lambda rule: int(kept[rule].sum()))
+        raise ParameterError(_conflict(asked, blamed))
 
     def figures(self) -> dict[str, float]:
         """Return the trained ranges, and the typical head and stack, by name: what a model's card tells a viewer."""
@@ -149,6 +155,19 @@ class Prior:
             found[f"extent_{axis}_mm"] = float(np.exp(self.shapes.mean[4 + i]))
             found[f"head_center_{axis}_mm"], found[f"head_half_{axis}_mm"] = head.center_mm[i], head.half_mm[i]
         return {name: float(f"{value:.4g}") for name, value in sorted(found.items())}
+
+    def _attempts(self, asked: Asked) -> Iterator[tuple[Asked, float]]:
+        """Give what to look for, and how plain its body: as asked, then plainer, then with smaller and smaller volumes."""
+        smaller = np.geomspace(np.exp(self.shapes.mean[0]), self.volume_ml.low, SMALLER).tolist()
+        for volume_ml in [None, *smaller] if asked.volume_ml is None else [asked.volume_ml]:
+            yield from ((dataclasses.replace(asked, volume_ml=volume_ml), plainness) for plainness in PLAINNESS)
+
+    def _first(self, drawn: Candidates, possible: Flags, head: Head) -> TumorShape:
+        """Return the first possible candidate among those with most numbers in the trained range."""
+        pick = int(np.argmax(np.where(possible, self._typical(drawn, head), -1)))
+        volume, sphericity = float(drawn.volume_ml[pick]), float(drawn.sphericity[pick])
+        center, extent = _triple(drawn.center_mm[pick]), _triple(drawn.extent_mm[pick])
+        return TumorShape(volume, surface_of(volume, sphericity), sphericity, center, extent)
 
     def _candidates(self, asked: Asked, head: Head, rng: np.random.Generator) -> Candidates:
         """Return `DRAWS` tumors that have what was asked, to the last bit."""
@@ -181,7 +200,7 @@ _ENDS = (("min", "low"), ("max", "high"))
 _REASONS = {
     "box": "the box of the extents must hold the volume, and a tumor fills 10 to 85 % of it",
     "round": "the sphericity is more than a body of these extents and this volume can have",
-    "head": "the tumor must lie within the head",
+    "head": "the tumor must lie within the head, and is too large for its place",
     "frame": "the tumor must lie within the volume that is made",
 }
 
@@ -192,6 +211,20 @@ def _features(tumors: Candidates, places: Numbers) -> Numbers:
     folded = np.column_stack([np.abs(places[:, 0]), places[:, 1:]])
     logs = np.log(tumors.volume_ml), np.log(tumors.extent_mm)
     return np.column_stack([logs[0], folded, logs[1], np.log(sphericity / (1 - sphericity))])
+
+
+def _plainer(c: Candidates, asked: Asked, share: float) -> Candidates:
+    """Return candidates whose open sizes are drawn towards an ellipsoid of their volume with the extents asked for."""
+    free = [i for i in range(3) if asked.extent_mm[i] is None]
+    if not free:
+        plain = PLAIN_FILL * c.extent_mm.prod(axis=1) / 1e3
+        volume = c.volume_ml if asked.volume_ml is not None else c.volume_ml ** (1 - share) * plain**share
+        return dataclasses.replace(c, volume_ml=volume)
+    extent = c.extent_mm.copy()
+    others = extent.prod(axis=1) / extent[:, free].prod(axis=1)
+    side = (c.volume_ml * 1e3 / PLAIN_FILL / others) ** (1 / len(free))
+    extent[:, free] = extent[:, free] ** (1 - share) * side[:, None] ** share
+    return dataclasses.replace(c, extent_mm=extent)
 
 
 def _known(asked: Asked, head: Head) -> dict[int, float]:
@@ -210,9 +243,12 @@ def _known(asked: Asked, head: Head) -> dict[int, float]:
 
 
 def _conflict(asked: Asked, rule: str) -> str:
-    numbers = asked.numbers()
-    listed = ", ".join(f"{name} {value:g}" for name, value in numbers.items()) or "nothing was asked"
-    return f"no tumor is possible with {listed}: {_REASONS[rule]}; leave one of these numbers open or change it"
+    listed = [f"{name} {value:g}" for name, value in asked.numbers().items()]
+    listed += ["the center asked for"] if asked.center_mm is not None else []
+    if not listed:
+        return f"no tumor of the trained sizes is possible here: {_REASONS[rule]}; make the volume larger"
+    way_out = "leave one of these open or change it" if len(listed) > 1 else "leave it open or change it"
+    return f"no tumor is possible with {', '.join(listed)}: {_REASONS[rule]}; {way_out}"
 
 
 def _heads(styles: Sequence[Style]) -> tuple[Numbers, Numbers]:

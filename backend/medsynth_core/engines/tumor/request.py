@@ -18,7 +18,7 @@ from medsynth_core.engines.tumor.shape import Asked, Triple
 from medsynth_core.engines.tumor.style import Head
 from medsynth_core.errors import ParameterError
 
-__all__ = ["Asked", "Concern", "asked_from", "check", "half_size"]
+__all__ = ["Asked", "Concern", "asked_from", "check"]
 
 Move = Callable[[Triple], Triple]
 
@@ -58,12 +58,6 @@ def asked_from(params: Params, to_frame: Move) -> Asked:
         extent_mm=(params.extent_x_mm or None, params.extent_y_mm or None, params.extent_z_mm or None),
         sphericity=params.sphericity or None,
     )
-
-
-def half_size(size: tuple[int, int, int], spacing_mm: Triple) -> Triple:
-    """Return half of a volume's size (x, y, z) in mm from its voxels (z, y, x) and their distances (z, y, x)."""
-    z, y, x = (n * step / 2 for n, step in zip(size, spacing_mm, strict=True))
-    return x, y, z
 
 
 def check(asked: Asked, prior: Prior, head: Head, half_mm: Triple, to_world: Move) -> tuple[Concern, ...]:

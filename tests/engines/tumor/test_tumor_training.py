@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from medsynth_core.engines.tumor.autoencoder import SliceAutoencoder
+from medsynth_core.engines.tumor.joint import JointNetwork
 from medsynth_core.engines.tumor.model import load_model
 from medsynth_core.engines.tumor.objective import CONTEXT_TIME, autoencoder_loss, draw_times, ssim
 from medsynth_core.engines.tumor.prepare import learned_prior
@@ -164,3 +165,10 @@ def test_going_on_from_a_model_trains_the_slab_network_only(stacks: tuple[Stack,
 def test_an_unknown_preset_is_refused_with_those_there_are() -> None:
     with pytest.raises(ParameterError, match=r"preset is 'huge': it must be one of compact, inpaint, joint"):
         get_preset("huge")
+
+
+def test_a_base_of_the_other_kind_gives_its_autoencoder(stacks: tuple[Stack, ...], tmp_path: Path) -> None:
+    train(recipe(stacks), tmp_path / "base", lambda _: None)
+    networks = dataclasses.replace(recipe(stacks, joint=True), base=tmp_path / "base").build()
+    assert isinstance(networks["slabs"], JointNetwork)
+    assert torch.equal(networks["autoencoder"].spread, load_model(tmp_path / "base").autoencoder.spread)

@@ -47,15 +47,17 @@ class TumorRecipe(FromPreset):
     _views: dict[str, list[list[View]]] = field(default_factory=dict, repr=False, compare=False)
 
     def build(self) -> nn.ModuleDict:
-        """Return autoencoder and slab network: new ones, or those of the base model."""
-        if self.base is not None:
-            model = load_model(self.base)
-            return nn.ModuleDict({"autoencoder": model.autoencoder, "slabs": model.network})
+        """Return autoencoder and slab network: new ones, or those of the base model.
+
+        A base of the other kind, of whole stacks or of slabs, gives its autoencoder alone.
+        """
         p = self.preset
-        autoencoder = SliceAutoencoder(p.autoencoder_widths, p.latent_channels)
-        if p.joint:
-            return nn.ModuleDict({"autoencoder": autoencoder, "slabs": JointNetwork(latent_channels=p.latent_channels)})
-        return nn.ModuleDict({"autoencoder": autoencoder, "slabs": SlabNetwork(p.widths, p.latent_channels, p.depth)})
+        base = load_model(self.base) if self.base is not None else None
+        if base is not None and base.whole_stack == p.joint:
+            return nn.ModuleDict({"autoencoder": base.autoencoder, "slabs": base.network})
+        autoencoder = base.autoencoder if base else SliceAutoencoder(p.autoencoder_widths, p.latent_channels)
+        slabs = JointNetwork(latent_channels=p.latent_channels) if p.joint else None
+        return nn.ModuleDict({"autoencoder": autoencoder, "slabs": slabs or SlabNetwork(p.widths, p.latent_channels, p.depth)})
 
     def before(self, step: int, networks: nn.ModuleDict, average: nn.ModuleDict) -> None:
         """Between the stages: go on with the averaged autoencoder, and bring its latents to mean 0 and spread 1."""

@@ -1,12 +1,15 @@
 # Two commands do everything on a fresh Debian, Ubuntu or macOS machine:
 #     make demo     set up, open the viewer and synthesize (no screen: saves demo.png)
 #     make test     set up and run the tests
-# Others: setup, test-slow, lint, bench, bench-quality, bench-refine, starters, clean. Works with the make 3.81 of macOS.
+# Others: setup, test-slicer, test-slow, lint, bench, bench-quality, bench-refine, starters, clean. Works with the make 3.81 of macOS.
 
 SHELL := /bin/sh
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# The core of 3D Slicer for tests/slicer, in an environment of its own: it pins other versions than ours.
+SLICER_VENV ?= .venv-slicer
+SLICER_STAMP := $(SLICER_VENV)/.installed
 DATA ?= $(or $(MEDSYNTH_DATA),../shared/data)
 # Where pip finds torch; empty means PyPI. The CPU wheels of PyTorch are gigabytes smaller on Linux:
 #     make setup TORCH_INDEX=https://download.pytorch.org/whl/cpu
@@ -16,7 +19,7 @@ PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet -c c
 PYTEST := QT_QPA_PLATFORM=offscreen $(BIN)/python -m pytest -q
 PYTEST_GUI := sh scripts/with_display.sh $(BIN)/python -m pytest -q
 
-.PHONY: setup demo test test-slow lint bench bench-quality bench-refine starters clean
+.PHONY: setup demo test test-slicer test-slow lint bench bench-quality bench-refine starters clean
 
 setup: $(STAMP)
 
@@ -38,6 +41,16 @@ test: setup
 	$(PYTEST_GUI) -m "gui and not slow and not gpu" || status=1; \
 	$(PYTEST) -n 2 -m "not gui and not slow and not gpu" || status=1; \
 	exit $$status
+
+# Against Slicer's real core, without the application; the service of these tests runs in $(VENV), as it does for a user.
+test-slicer: setup $(SLICER_STAMP)
+	@QT_QPA_PLATFORM=offscreen MEDSYNTH_TEST_PYTHON=$(abspath $(BIN)/python) $(SLICER_VENV)/bin/python -m pytest -q tests/slicer $(TESTS)
+
+$(SLICER_STAMP): slicer_extension/test-requirements.txt
+	@test -x $(SLICER_VENV)/bin/pip || sh scripts/make_venv.sh $(SLICER_VENV)
+	@echo "Installing Slicer's core into $(SLICER_VENV) (a minute, the first time only) ..."
+	@PIP_DISABLE_PIP_VERSION_CHECK=1 $(SLICER_VENV)/bin/python -m pip install --quiet -r slicer_extension/test-requirements.txt
+	@touch $@
 
 test-slow: setup
 	@$(PYTEST_GUI) -m slow --timeout 1800

@@ -21,6 +21,8 @@ from medsynth_core import wire
 from medsynth_core.launcher import clean_environment
 
 ENDED = ("done", "failed", "cancelled")
+PYTHON = os.environ.get("MEDSYNTH_TEST_PYTHON", sys.executable)
+"""The interpreter of the service: another one than ours where the tests run in the environment of a viewer."""
 
 
 class RunningService:
@@ -34,7 +36,7 @@ class RunningService:
     def start(self) -> None:
         """Start it (again) and wait until it answers."""
         (self.home / "connection.json").unlink(missing_ok=True)
-        command = [sys.executable, "-P", "-m", "medsynth_core.service", "--home", str(self.home), *self._options]
+        command = [PYTHON, "-P", "-m", "medsynth_core.service", "--home", str(self.home), *self._options]
         with open(self.home / "stderr.txt", "ab") as stderr:
             self.process = subprocess.Popen(command, env=clean_environment(os.environ), stderr=stderr)
         wait_for(lambda: (self.home / "connection.json").exists() or self.process.poll() is not None, 20)

@@ -7,7 +7,7 @@ SHELL := /bin/sh
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-# The core of 3D Slicer for tests/slicer, in an environment of its own: it pins other versions than ours.
+# The core of 3D Slicer for tests/slicer_extension, in an environment of its own: it pins other versions than ours.
 SLICER_VENV ?= .venv-slicer
 SLICER_STAMP := $(SLICER_VENV)/.installed
 DATA ?= $(or $(MEDSYNTH_DATA),../shared/data)
@@ -44,7 +44,7 @@ test: setup
 
 # Against Slicer's real core, without the application; the service of these tests runs in $(VENV), as it does for a user.
 test-slicer: setup $(SLICER_STAMP)
-	@QT_QPA_PLATFORM=offscreen MEDSYNTH_TEST_PYTHON=$(abspath $(BIN)/python) $(SLICER_VENV)/bin/python -m pytest -q tests/slicer $(TESTS)
+	@QT_QPA_PLATFORM=offscreen MEDSYNTH_TEST_PYTHON=$(abspath $(BIN)/python) $(SLICER_VENV)/bin/python -m pytest -q tests/slicer_extension $(TESTS)
 
 $(SLICER_STAMP): slicer_extension/test-requirements.txt
 	@test -x $(SLICER_VENV)/bin/pip || sh scripts/make_venv.sh $(SLICER_VENV)

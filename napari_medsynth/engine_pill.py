@@ -8,8 +8,8 @@ from qtpy.QtCore import QSize, Qt, Signal
 from qtpy.QtGui import QAction, QFontDatabase, QResizeEvent, QTextCursor
 from qtpy.QtWidgets import QApplication, QDialog, QMenu, QPlainTextEdit, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
+from medsynth_core.engine_view import STARTING, EngineView
 from napari_medsynth import diagnostics, theme
-from napari_medsynth.engine_view import STARTING, EngineView
 
 
 class EnginePill(QPushButton):

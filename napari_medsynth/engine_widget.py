@@ -9,25 +9,26 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import napari
+import numpy as np
 from qtpy.QtCore import QEvent, QTimer
 from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
 from medsynth_core.client import Client
+from medsynth_core.engine_view import EngineView
 from medsynth_core.errors import MedSynthError
-from medsynth_core.protocol import Capabilities, DeviceInfo, ParamInfo, Scalar
+from medsynth_core.lamp import Lamp
+from medsynth_core.protocol import Capabilities, DeviceInfo, OutputInfo, ParamInfo, Scalar
+from medsynth_core.run import Ending, Made, Run, RunProgress, RunRequest
+from medsynth_core.session import Session
 from napari_medsynth import diagnostics, engine_pill, preflight, settings
 from napari_medsynth.connections import Connections
 from napari_medsynth.courier import Courier
 from napari_medsynth.desk import Desk
-from napari_medsynth.engine_view import EngineView
-from napari_medsynth.lamp import Lamp
 from napari_medsynth.message_panel import Message, failure
 from napari_medsynth.model_desk import ModelDesk
 from napari_medsynth.panel import Panel
 from napari_medsynth.preflight import Chip, Fix
 from napari_medsynth.primary_button import Mode
-from napari_medsynth.run import Ending, Made, Run, RunProgress, RunRequest
-from napari_medsynth.session import Session
 from napari_medsynth.settings import Settings
 
 PREFLIGHT_MS = 150
@@ -128,6 +129,12 @@ class EngineWidget(QWidget):
         """Show how far the run is."""
         if run is self._run:
             self.panel.progress.show_progress(progress)
+
+    def run_announced(self, run: Run, output: OutputInfo) -> None:
+        """Slices of this output will come, if the request streams."""
+
+    def run_grew(self, run: Run, output: str, z: int, pixels: np.ndarray) -> None:
+        """A slice of an announced output came."""
 
     def run_made(self, run: Run, made: Made) -> None:
         """Take a result of the run."""

@@ -12,10 +12,10 @@ from qtpy.QtCore import QObject, QTimer
 
 from medsynth_core.errors import MedSynthError
 from medsynth_core.live import Act, Live, Quality, Step
+from medsynth_core.run import Ending, Made, Run
 from napari_medsynth.live_row import LiveRow
 from napari_medsynth.preflight import show_seconds
 from napari_medsynth.refine_desk import RefineDesk, Subject
-from napari_medsynth.run import Ending, Made, Run
 
 LOOK_MS = 40
 """How long many small changes in a row, as of an undo, are gathered before the slice is looked at."""

@@ -9,10 +9,10 @@ from qtpy.QtCore import QSize, Qt
 from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QToolButton, QVBoxLayout, QWidget
 
 from medsynth_core.errors import MedSynthError
+from medsynth_core.lamp import Lamp
 from napari_medsynth import theme
 from napari_medsynth.engine_pill import copy
 from napari_medsynth.fixes import fix_for
-from napari_medsynth.lamp import Lamp
 
 
 @dataclass(frozen=True)

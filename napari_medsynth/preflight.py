@@ -12,8 +12,8 @@ import numpy as np
 
 from medsynth_core import vocabulary
 from medsynth_core.errors import InputError, LabelError
+from medsynth_core.lamp import Lamp
 from medsynth_core.protocol import Capabilities, DeviceInfo, ModelCard
-from napari_medsynth.lamp import Lamp
 
 LOW_MEMORY = 1 * 2**30
 LARGEST_SIDE = 4096

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from napari.layers import Image, Labels
 
+from medsynth_core.lamp import Lamp
 from medsynth_core.protocol import ModelCard
-from napari_medsynth.lamp import Lamp
 from napari_medsynth.placement import same_place, same_size, spatial_shape
 from napari_medsynth.preflight import Chip, Fix, check_labels, distinct
 

@@ -11,12 +11,13 @@ import napari.viewer
 
 from medsynth_core.client import Client
 from medsynth_core.errors import MedSynthError, ShapeError
+from medsynth_core.lamp import Lamp
 from medsynth_core.live import Quality
 from medsynth_core.protocol import DeviceInfo, ModelCard, ParamInfo, Scalar
+from medsynth_core.run import Ending, Made, Run, RunRequest
 from napari_medsynth import amounts, first_mask, layers, preflight, refine_preflight
 from napari_medsynth.diff import Diff
 from napari_medsynth.engine_widget import EngineWidget
-from napari_medsynth.lamp import Lamp
 from napari_medsynth.live_driver import LiveDriver
 from napari_medsynth.message_panel import Message
 from napari_medsynth.placement import spatial_shape
@@ -25,7 +26,6 @@ from napari_medsynth.preview import Preview
 from napari_medsynth.refine_desk import RefineDesk, Subject
 from napari_medsynth.refine_panel import SLICE, STACK, STRENGTHS, RefinePanel
 from napari_medsynth.review_bar import ReviewView
-from napari_medsynth.run import Ending, Made, Run, RunRequest
 from napari_medsynth.session import connect_as_napari
 from napari_medsynth.settings import Settings
 from napari_medsynth.uncertainty_tour import UncertaintyTour

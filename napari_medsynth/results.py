@@ -7,9 +7,9 @@ import weakref
 import napari
 from napari.layers import Image, Labels
 
+from medsynth_core.run import Made
 from napari_medsynth import layers
 from napari_medsynth.layers import RESULT_PREFIX, Cut
-from napari_medsynth.run import Made
 
 
 class Destination:

@@ -9,7 +9,7 @@ from qtpy.QtCore import QByteArray, QRectF, Qt
 from qtpy.QtGui import QColor, QIcon, QPainter, QPixmap
 from qtpy.QtSvg import QSvgRenderer
 
-from napari_medsynth.lamp import Lamp
+from medsynth_core.lamp import Lamp
 
 ICONS = Path(__file__).parent / "icons"
 READABLE = {"dark": 0.62, "light": 0.38}

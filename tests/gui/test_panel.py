@@ -14,9 +14,9 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication, QPushButton
 
 from medsynth_core.errors import OutOfMemoryError, ServiceUnavailableError
+from medsynth_core.lamp import Lamp
 from medsynth_core.protocol import DeviceInfo, WorkerState
 from napari_medsynth import settings, strokes
-from napari_medsynth.lamp import Lamp
 from napari_medsynth.primary_button import Mode
 from tests.gui.conftest import SHAPE, Desk, painted_mask
 from tests.scripted import Script, ScriptedClient

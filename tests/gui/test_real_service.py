@@ -12,8 +12,8 @@ from qtpy.QtWidgets import QApplication
 
 from medsynth_core.client import connect
 from medsynth_core.engines.fake import slice_pixels
+from medsynth_core.lamp import Lamp
 from napari_medsynth import strokes
-from napari_medsynth.lamp import Lamp
 from napari_medsynth.primary_button import Mode
 from tests.gui.conftest import SHAPE, Desk, painted_mask
 from tests.running import RunningService

@@ -14,9 +14,9 @@ from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QPushButton
 
 from medsynth_core.errors import RefusedError
+from medsynth_core.lamp import Lamp
 from napari_medsynth import settings, strokes
 from napari_medsynth.diff import Counts
-from napari_medsynth.lamp import Lamp
 from napari_medsynth.preview_layer import NAME
 from napari_medsynth.primary_button import Mode
 from napari_medsynth.uncertainty_tour import NAME as UNCERTAINTY

@@ -11,8 +11,8 @@ from napari.utils.theme import get_theme
 from qtpy.QtGui import QImage
 from qtpy.QtWidgets import QWidget
 
+from medsynth_core.lamp import Lamp
 from napari_medsynth import strokes, theme
-from napari_medsynth.lamp import Lamp
 from tests.gui.conftest import Desk, painted_mask
 from tests.scripted import Script
 

@@ -10,8 +10,8 @@ import pytest
 
 pytest.importorskip("napari")
 
+from medsynth_core.lamp import Lamp
 from medsynth_core.protocol import Capabilities, DeviceInfo, EngineInfo, LabelInfo, ModelInfo
-from napari_medsynth.lamp import Lamp
 from napari_medsynth.preflight import Fix, blocking, check, distinct, lacking, show_seconds, unknown_labels
 from tests.scripted import BRAIN, SYNTHESIZE
 

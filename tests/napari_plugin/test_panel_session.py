@@ -13,13 +13,13 @@ import pytest
 
 pytest.importorskip("napari")
 
+from medsynth_core.engine_view import EngineView, view_of
 from medsynth_core.errors import MedSynthError, ServiceUnavailableError
+from medsynth_core.lamp import Lamp
 from medsynth_core.protocol import Capabilities, DeviceInfo, ServiceStatus, WorkerState
+from medsynth_core.run import Ending, Made, Run, RunProgress, RunRequest
+from medsynth_core.session import Session
 from medsynth_core.volume import Volume
-from napari_medsynth.engine_view import EngineView, view_of
-from napari_medsynth.lamp import Lamp
-from napari_medsynth.run import Ending, Made, Run, RunProgress, RunRequest
-from napari_medsynth.session import Session
 from tests.scripted import DEVICE, Script, ScriptedClient
 
 MASK = Volume(np.ones((1, 1, 8, 8), np.uint8))
@@ -214,7 +214,7 @@ def test_stop_asks_the_service_and_the_pill_goes_dark(session: Session, ear: Ear
 def test_the_form_is_told_of_new_models_and_not_of_free_memory(
     session: Session, ear: Ear, script: Script, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("napari_medsynth.session.REFRESH_SECONDS", 0.0)
+    monkeypatch.setattr("medsynth_core.session.REFRESH_SECONDS", 0.0)
     session.open()
     ear.hear(lambda: bool(ear.capabilities))
     asked = script.calls.count("capabilities")

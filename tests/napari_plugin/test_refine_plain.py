@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from napari.layers import Image, Labels
 
+from medsynth_core.lamp import Lamp
 from medsynth_core.strength import reach_px
 from napari_medsynth import amounts, placement
 from napari_medsynth.diff import Counts, Diff
-from napari_medsynth.lamp import Lamp
 from napari_medsynth.places import MOST, uncertain_places
 from napari_medsynth.preflight import Fix, blocking
 from napari_medsynth.refine_preflight import check_layers, check_mask

@@ -1,11 +1,11 @@
-"""What the engine pill says, worked out from the service's status. No Qt."""
+"""What the engine pill says, worked out from the service's status; the same words in every viewer."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from medsynth_core.lamp import Lamp
 from medsynth_core.protocol import DeviceInfo, ServiceStatus, WorkerState
-from napari_medsynth.lamp import Lamp
 
 
 @dataclass(frozen=True)

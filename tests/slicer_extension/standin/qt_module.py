@@ -1,0 +1,80 @@
+"""The flat `qt` module of Slicer, over PyQt5: properties are attributes, signals connect by their C++ signature."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable
+from typing import Any
+
+from PyQt5 import QtCore, QtGui, QtWidgets
+
+PARTS = (QtCore, QtGui, QtWidgets)
+
+
+def make() -> types.ModuleType:
+    """Return the module `qt`; the classes of PyQt5 are changed for this process."""
+    module = types.ModuleType("qt")
+    for part in PARTS:
+        for name in (name for name in dir(part) if not name.startswith("_")):
+            thing = getattr(part, name)
+            setattr(module, name, thing)
+            if isinstance(thing, type) and issubclass(thing, QtCore.QObject):
+                _give_manners(thing)
+    module.Signal = QtCore.pyqtSignal  # type: ignore[attr-defined]
+    QtCore.QObject.connect = _connect
+    QtCore.QObject.disconnect = _disconnect
+    QtCore.QObject.name = _attribute("objectName")
+    return module
+
+
+def _give_manners(kind: type) -> None:
+    """Make each property that a class declares an attribute; the getter of the same name is gone, as in PythonQt."""
+    meta = kind.staticMetaObject
+    for index in range(meta.propertyOffset(), meta.propertyCount()):
+        setattr(kind, meta.property(index).name(), _attribute(meta.property(index).name()))
+
+
+def _attribute(name: str) -> property:
+    def read(self: Any) -> Any:
+        return QtCore.QObject.property(self, name)
+
+    def write(self: Any, value: Any) -> None:
+        if not QtCore.QObject.setProperty(self, name, value):
+            raise ValueError(f"property {name} of {type(self).__name__} does not accept {value!r}")
+
+    return property(read, write)
+
+
+def _signal(sender: Any, signature: str) -> tuple[Any, int]:
+    """Return the bound signal of a C++ signature such as "toggled(bool)", and how many arguments it brings."""
+    name, _, rest = signature.partition("(")
+    words = [word for word in rest.rstrip(")").split(",") if word]
+    signal = getattr(type(sender), name, None)
+    if signal is None or not hasattr(getattr(sender, name), "connect"):
+        raise ValueError(f"{type(sender).__name__} has no signal {signature}")
+    known = {bytes(sender.metaObject().method(i).methodSignature()).decode() for i in range(sender.metaObject().methodCount())}
+    drawn_here = any("PyQt_PyObject" in other for other in known if other.startswith(f"{name}("))
+    if not drawn_here and signature not in known:
+        raise ValueError(f"{type(sender).__name__} has no signal {signature}")
+    bound = getattr(sender, name)
+    if words and not drawn_here:
+        bound = bound[tuple(words) if len(words) > 1 else words[0]]
+    return bound, len(words)
+
+
+def _connect(self: Any, signature: str, slot: Callable[..., Any]) -> None:
+    signal, count = _signal(self, signature)
+
+    def call(*args: Any) -> None:
+        slot(*args[:count])
+
+    self.__dict__.setdefault("_slots", []).append((signature, slot, call))
+    signal.connect(call)
+
+
+def _disconnect(self: Any, signature: str, slot: Callable[..., Any]) -> None:
+    signal, _ = _signal(self, signature)
+    kept = self.__dict__.get("_slots", [])
+    for entry in [entry for entry in kept if entry[0] == signature and entry[1] == slot]:
+        signal.disconnect(entry[2])
+        kept.remove(entry)

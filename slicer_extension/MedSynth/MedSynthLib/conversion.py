@@ -1,0 +1,181 @@
+"""MRML nodes ↔ Volume: the one file that knows Slicer's axes, transforms and label maps.
+
+Slicer's arrays are (k, j, i), of colors (k, j, i, color), and a node's matrix leads from (i, j, k) to RAS millimeters: those are
+the (z, y, x) and (x, y, z) of `Volume`. What stands under a linear transform is sent from where it is seen, and the result is
+placed there by its own matrix, so the node that was sent is never touched. A transform that bends space cannot be said by a
+matrix: such a node is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import slicer
+import vtk
+from vtk.util import numpy_support
+
+from medsynth_core.errors import InputError, ShapeError
+from medsynth_core.protocol import OutputInfo
+from medsynth_core.volume import Volume
+
+VOXEL_TYPES = {np.dtype(name) for name in ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64")}
+"""What a volume node can hold and every module of Slicer can show; int64 is none of them."""
+
+
+def volume_of(node: Any) -> Volume:
+    """Return a scalar, label or color volume node with its place in the world; the array is a view, not a copy.
+
+    Raises InputError for a node without voxels or under a transform that is not linear.
+    """
+    if node is None or node.GetImageData() is None or not node.GetImageData().GetNumberOfPoints():
+        raise InputError(f"{_name(node)} holds no voxels: choose a volume that is loaded")
+    voxels = slicer.util.arrayFromVolume(node)
+    array = voxels[None] if voxels.ndim == 3 else np.moveaxis(voxels, -1, 0)
+    return Volume(array, affine_of(node))
+
+
+def affine_of(node: Any) -> np.ndarray:
+    """Return the (4, 4) matrix from voxel (i, j, k) to world RAS mm, parent transforms included. Raises InputError."""
+    matrix = vtk.vtkMatrix4x4()
+    node.GetIJKToRASMatrix(matrix)
+    return parent_of(node) @ slicer.util.arrayFromVTKMatrix(matrix)
+
+
+def parent_of(node: Any) -> np.ndarray:
+    """Return the (4, 4) matrix from a node's own millimeters to the world's. Raises InputError when it is no matrix."""
+    transform = node.GetParentTransformNode()
+    if transform is None:
+        return np.eye(4)
+    if not transform.IsTransformToWorldLinear():
+        raise InputError(
+            f"{_name(node)} is under {_name(transform)}, which bends space: harden it first (Transforms module, or right click)"
+        )
+    matrix = vtk.vtkMatrix4x4()
+    transform.GetMatrixTransformToWorld(matrix)
+    return np.array(slicer.util.arrayFromVTKMatrix(matrix))
+
+
+def labels_of(segmentation: Any, grid: Any, values: Mapping[str, int]) -> Volume:
+    """Return the segments on the grid of a volume node, uint8: `values` says segment id → label, later ones lie on top.
+
+    Raises InputError for a value beyond 1 to 255, a segment that is gone, or a transform that is not linear.
+    """
+    if wrong := [value for value in values.values() if not 1 <= value <= 255]:
+        raise InputError(f"a segment has the label {wrong[0]}: it must be 1 to 255")
+    reference = volume_of(grid)
+    labels = np.zeros((1, *reference.size), np.uint8)
+    place = _oriented(labels[0], reference.affine)
+    for segment, value in values.items():
+        labels[0][_segment_on(segmentation, segment, place) != 0] = value
+    return Volume(labels, reference.affine)
+
+
+def empty_node(output: OutputInfo, name: str) -> Any:
+    """Return a new volume node of zeros for an announced output, in its place; grey, color or label by kind and channels.
+
+    Raises ShapeError when it has neither 1 nor 3 channels, InputError for a type of voxels that Slicer does not hold.
+    """
+    array = np.zeros(_node_shape(output.shape), np.dtype(output.dtype))
+    return _new_node(array, np.array(output.affine, float), name, output.kind == "labels")
+
+
+def node_from(volume: Volume, name: str, labels: bool = False) -> Any:
+    """Return a new volume node that holds a copy of the volume, in its place. Raises as `empty_node` does."""
+    channels = volume.array.shape[0]
+    _node_shape(volume.array.shape)
+    array = volume.array[0] if channels == 1 else np.moveaxis(volume.array, 0, -1)
+    return _new_node(np.ascontiguousarray(array), volume.affine, name, labels)
+
+
+def put_slice(node: Any, z: int, pixels: np.ndarray) -> None:
+    """Write slice z, (channel, y, x), into a node's own voxels; whoever wrote enough tells the node that it changed."""
+    slicer.util.arrayFromVolume(node)[z] = pixels[0] if pixels.shape[0] == 1 else np.moveaxis(pixels, 0, -1)
+
+
+def fill_segments(segmentation: Any, labels: Volume, segments: Mapping[int, str]) -> None:
+    """Put each label of `labels` into the segment whose id `segments` names, in place of what that segment held.
+
+    The segmentation keeps its transform: what is seen lies where the labels lie in the world.
+    """
+    matrix = np.linalg.inv(parent_of(segmentation)) @ labels.affine
+    for value, segment in segments.items():
+        part = _oriented((labels.array[0] == value).astype(np.uint8), matrix)
+        logic = slicer.vtkSlicerSegmentationsModuleLogic
+        if not logic.SetBinaryLabelmapToSegment(part, segmentation, segment, logic.MODE_REPLACE, part.GetExtent()):
+            raise InputError(f"segment {segment!r} of {_name(segmentation)} cannot be written: it may have been removed")
+
+
+def set_grid(segmentation: Any, grid: Any) -> None:
+    """Let a segmentation be painted on the grid of a volume node."""
+    segmentation.SetReferenceImageGeometryParameterFromVolumeNode(grid)
+
+
+def fix_window(node: Any, low: float, high: float) -> None:
+    """Show a grey volume from `low` to `high` from now on, whatever comes into it."""
+    display = node.GetDisplayNode()
+    if display is not None and node.IsA("vtkMRMLScalarVolumeNode") and not node.IsA("vtkMRMLLabelMapVolumeNode"):
+        display.SetAutoWindowLevel(0)
+        display.SetWindowLevelMinMax(low, high)
+
+
+def _segment_on(segmentation: Any, segment: str, grid: Any) -> np.ndarray:
+    """Return one segment on a grid, (k, j, i), nonzero inside; the segmentation's transform is heeded."""
+    image, on_grid = slicer.vtkOrientedImageData(), slicer.vtkOrientedImageData()
+    if segmentation.GetSegmentation().GetSegment(segment) is None:
+        raise InputError(f"segment {segment!r} is not in {_name(segmentation)}: it may have been removed")
+    if not segmentation.GetBinaryLabelmapRepresentation(segment, image):
+        raise InputError(f"{_name(segmentation)} has no binary labelmap: make one in the Segmentations module (Representations)")
+    _place(image, parent_of(segmentation) @ _place_of(image))
+    resample = slicer.vtkOrientedImageDataResample
+    if not resample.ResampleOrientedImageToReferenceOrientedImage(image, grid, on_grid, False, False):
+        raise InputError(f"segment {segment!r} of {_name(segmentation)} cannot be brought onto the volume's grid")
+    return _voxels(on_grid)
+
+
+def _oriented(array: np.ndarray, matrix: np.ndarray) -> Any:
+    """Return voxels (k, j, i) as an image with its place; a copy."""
+    image = slicer.vtkOrientedImageData()
+    image.SetDimensions(array.shape[::-1])
+    scalars = numpy_support.numpy_to_vtk(array.ravel(), deep=True)
+    image.GetPointData().SetScalars(scalars)
+    _place(image, matrix)
+    return image
+
+
+def _voxels(image: Any) -> np.ndarray:
+    """Return an image's voxels as (k, j, i)."""
+    return numpy_support.vtk_to_numpy(image.GetPointData().GetScalars()).reshape(image.GetDimensions()[::-1])
+
+
+def _place(image: Any, matrix: np.ndarray) -> None:
+    image.SetImageToWorldMatrix(slicer.util.vtkMatrixFromArray(matrix))
+
+
+def _place_of(image: Any) -> np.ndarray:
+    matrix = vtk.vtkMatrix4x4()
+    image.GetImageToWorldMatrix(matrix)
+    return np.array(slicer.util.arrayFromVTKMatrix(matrix))
+
+
+def _node_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
+    channels, *grid = shape
+    if channels not in (1, 3):
+        raise ShapeError(f"the result has {channels} channels: an image has 1 or 3")
+    return (*grid,) if channels == 1 else (*grid, channels)
+
+
+def _new_node(array: np.ndarray, affine: np.ndarray, name: str, labels: bool) -> Any:
+    if array.dtype not in VOXEL_TYPES:
+        raise InputError(f"voxels are {array.dtype}: Slicer holds {', '.join(sorted(str(t) for t in VOXEL_TYPES))}")
+    kind = "LabelMap" if labels else "Scalar" if array.ndim == 3 else "Vector"
+    node = slicer.mrmlScene.AddNewNodeByClass(f"vtkMRML{kind}VolumeNode", slicer.mrmlScene.GenerateUniqueName(name))
+    node.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(affine))
+    slicer.util.updateVolumeFromArray(node, array)
+    node.CreateDefaultDisplayNodes()
+    return node
+
+
+def _name(node: Any) -> str:
+    return node.GetName() or node.GetClassName() if node is not None else "no node"

@@ -238,6 +238,10 @@ def test_a_transform_that_bends_is_refused_with_the_way_out() -> None:
         conversion.volume_of(node)
 
 
+def bare_node() -> Any:
+    return slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "bare")
+
+
 @pytest.mark.parametrize(
     ("what", "words"),
     [

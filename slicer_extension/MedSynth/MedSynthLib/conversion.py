@@ -20,6 +20,7 @@ from medsynth_core.errors import InputError, ShapeError
 from medsynth_core.protocol import OutputInfo
 from medsynth_core.volume import Volume
 
+BINARY = "Binary labelmap"  # vtkSegmentationConverter's own name for it
 VOXEL_TYPES = {np.dtype(name) for name in ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64")}
 """What a volume node can hold and every module of Slicer can show; int64 is none of them."""
 
@@ -105,6 +106,31 @@ def fill_segments(segmentation: Any, labels: Volume, segments: Mapping[int, str]
         logic = slicer.vtkSlicerSegmentationsModuleLogic
         if not logic.SetBinaryLabelmapToSegment(part, segmentation, segment, logic.MODE_REPLACE, part.GetExtent()):
             raise InputError(f"segment {segment!r} of {_name(segmentation)} cannot be written: it may have been removed")
+
+
+def label_map(output: OutputInfo) -> tuple[Any, np.ndarray]:
+    """Return an empty label map for an announced output, and its voxels (z, y, x) to be written in place."""
+    image = _oriented(np.zeros(output.shape[1:], np.dtype(output.dtype)), np.array(output.affine, float))
+    return image, _voxels(image)
+
+
+def share_label_map(segmentation: Any, image: Any, value: int, name: str, color: tuple[float, float, float] | None) -> None:
+    """Add a segment that is the label `value` in a label map which several segments share."""
+    segment = slicer.vtkSegment()
+    segment.SetName(name)
+    segment.SetLabelValue(value)
+    if color is not None:
+        segment.SetColor(*color)
+    segment.AddRepresentation(BINARY, image)
+    segmentation.GetSegmentation().SetSourceRepresentationName(BINARY)
+    segmentation.GetSegmentation().AddSegment(segment)
+
+
+def tell_changed(segmentation: Any, image: Any) -> None:
+    """Tell Slicer that a label map of a segmentation was written in place."""
+    segmentation.GetSegmentation().InvalidateNonSourceRepresentations()
+    image.GetPointData().GetScalars().Modified()
+    image.Modified()  # the segmentation hears of it and tells its watchers
 
 
 def set_grid(segmentation: Any, grid: Any) -> None:

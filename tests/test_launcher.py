@@ -306,3 +306,14 @@ def test_the_folder_and_its_secrets_are_the_users_alone(tmp_path: Path) -> None:
     assert (folder / "connection.json").stat().st_mode & 0o077 == 0
     assert (folder / "logs" / "service.log").stat().st_mode & 0o077 == 0
     end(folder)
+
+
+def test_a_light_copy_of_the_client_never_hides_the_service_of_another_interpreter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    light = tmp_path / "medsynth_core"
+    light.mkdir()
+    monkeypatch.setattr("medsynth_core.__file__", str(light / "__init__.py"))
+    assert "PYTHONPATH" not in clean_environment({"PYTHONPATH": "/viewer"})
+    (light / "service").mkdir()
+    assert clean_environment({"PYTHONPATH": "/viewer"})["PYTHONPATH"] == str(tmp_path)

@@ -113,12 +113,13 @@ def missing_packages(python: str) -> tuple[str, ...]:
 def clean_environment(environ: Mapping[str, str]) -> dict[str, str]:
     """Return the environment without what a viewer sets for itself and would break another interpreter.
 
-    When this package is not installed but used from its checkout, PYTHONPATH names the checkout's folder and nothing else.
+    When this package is not installed but used from its checkout, PYTHONPATH names the checkout's folder and nothing else. A
+    copy of the light client alone, as a viewer ships it, must not hide the whole package of the other interpreter.
     """
     kept = {name: value for name, value in environ.items() if name not in DROPPED and not name.startswith("QT_")}
     parent = Path(medsynth_core.__file__).resolve().parent.parent
     installed = {Path(sysconfig.get_path(place)).resolve() for place in ("purelib", "platlib")}
-    if parent not in installed:
+    if parent not in installed and (parent / "medsynth_core" / "service").is_dir():
         kept["PYTHONPATH"] = str(parent)
     return kept
 

@@ -21,6 +21,7 @@ from types import FrameType
 import uvicorn
 
 from medsynth_core import __version__
+from medsynth_core.lock import FolderLock
 from medsynth_core.protocol import API_VERSION
 from medsynth_core.service import durable
 from medsynth_core.service.app import make_app
@@ -28,7 +29,6 @@ from medsynth_core.service.config import ServiceConfig
 from medsynth_core.service.desk import Desk
 from medsynth_core.service.jobs import Jobs
 from medsynth_core.service.leases import Leases
-from medsynth_core.service.lock import FolderLock
 from medsynth_core.service.logs import log_to
 from medsynth_core.service.security import Gate
 from medsynth_core.service.store import Store

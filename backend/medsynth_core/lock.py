@@ -1,6 +1,6 @@
-"""The OS lock of a state folder: held while a service runs on it, so "is one running?" never depends on a process id.
+"""The OS lock of a folder: held while somebody works on it, so "is one at work?" never depends on a process id.
 
-The kernel drops the lock when its holder dies, however it dies. The service holds it for life.
+The kernel drops the lock when its holder dies, however it dies. The service holds that of its state folder for life.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ LOCK_NAME = "service.lock"
 
 
 class FolderLock:
-    """The exclusive lock of a state folder, held from `acquire` until `release` or the end of the process."""
+    """An exclusive lock of a folder, held from `acquire` until `release` or the end of the process."""
 
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / LOCK_NAME
+    def __init__(self, folder: Path, name: str = LOCK_NAME) -> None:
+        self._path = folder / name
         self._file: IO[bytes] | None = None
 
     def acquire(self, patience_s: float = 1.0) -> bool:
-        """Take the lock and say whether it worked. Waits a little, for a service that is just ending."""
+        """Take the lock and say whether it worked. Waits a little, for a holder that is just ending."""
         deadline = time.monotonic() + patience_s
         while not self._try():
             if time.monotonic() >= deadline:

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from medsynth_core import engine_view
 from medsynth_core.client import Client
@@ -24,6 +24,7 @@ from medsynth_core.protocol import Capabilities, ServiceStatus, WorkerState
 from medsynth_core.run import Run, RunListener, RunRequest
 
 log = logging.getLogger(__name__)
+AnswerT = TypeVar("AnswerT")
 POLL_SECONDS = 0.3
 REFRESH_SECONDS = 10.0
 RED_SECONDS = 2.0
@@ -107,6 +108,13 @@ class Session:
     def preload(self, model: str) -> None:
         """Load a model ahead of the first click, so that the first image is as quick as the next."""
         self._errand(lambda: self._connected().load_model(model))
+
+    def ask(self, question: Callable[[Client], AnswerT], told: Callable[[AnswerT], None]) -> None:
+        """Ask the service something; `told` gets the answer on the viewer's thread. What goes wrong is told as trouble."""
+        self._errand(lambda: self._answer(question(self._connected()), told))
+
+    def _answer(self, answer: AnswerT, told: Callable[[AnswerT], None]) -> None:
+        self._tell(lambda _: told(answer))
 
     def _stop(self, force: bool) -> None:
         self._connected().shutdown(force)

@@ -256,6 +256,17 @@ def test_slicers_own_python_is_not_offered(tmp_path: Path) -> None:
     assert environment.interpreters(path, tmp_path / "slicer") == [str(tmp_path / "usr" / n) for n in ("python3.13", "python3")]
 
 
+def test_the_first_interpreter_that_runs_and_fits_is_taken(fake: Fake) -> None:
+    for name in ("python3.13", "python3.11"):
+        shutil.copy(fake.python, fake.folder / name)
+    (fake.folder / "python3.13").write_text("#!/bin/sh\necho pyenv: python3.13: command not found >&2\nexit 127\n")
+    path = {**os.environ, "PATH": f"{fake.folder}:/usr/bin:/bin"}
+    assert environment.fitting(path) == fake.python
+    fake.does(version="3 9")
+    with pytest.raises(EnvironmentProblem, match=r"no Python 3\.11 to 3\.13 was found: install one"):
+        environment.fitting({**path, "PATH": str(fake.folder)})
+
+
 def test_a_machine_without_a_gpu_gets_the_small_torch() -> None:
     cpu, cuda = environment_making.plan(nvidia=False), environment_making.plan(nvidia=True)
     assert cpu.torch_index.endswith("/whl/cpu")
@@ -296,7 +307,7 @@ def test_slicers_own_interpreter_does_not_verify() -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_a_real_environment_is_made_and_serves(home: Path) -> None:
-    base = environment.interpreters(os.environ)[0]
+    base = environment.fitting(os.environ)
     steps: list[Step] = []
     used = environment_making.create(home, base, environment_making.plan(environment_making.checkout_of()), steps.append)
     assert {step.number for step in steps} == {1, 2, 3, 4, 5}

@@ -126,6 +126,21 @@ def interpreters(environ: Mapping[str, str], own_folder: Path | None = None) -> 
     return list(dict.fromkeys(path for path in found if path and not _is_within(path, own_folder)))
 
 
+def fitting(environ: Mapping[str, str], own_folder: Path | None = None) -> str:
+    """Return the first interpreter on the PATH that runs and is of a fitting version (a shim of pyenv may be neither).
+
+    Raises EnvironmentProblem when there is none.
+    """
+    for python in interpreters(environ, own_folder):
+        try:
+            check_version(python, environ)
+        except EnvironmentProblem:
+            continue
+        return python
+    known = " to ".join(f"{major}.{minor}" for major, minor in (OLDEST, NEWEST))
+    raise EnvironmentProblem(Reason.WRONG_PYTHON, f"no Python {known} was found: install one from python.org, or choose one")
+
+
 def remove(home: Path) -> None:
     """Remove the environments we made, and forget the one in use; one of the user's own is left as it is.
 

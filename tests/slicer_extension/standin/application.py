@@ -51,8 +51,13 @@ def install() -> None:
         setattr(slicer, name, made)
     slicer.app = Application()
     slicer.modules = types.SimpleNamespace()
-    slicer.util.loadUI = uic.loadUi
+    slicer.util.loadUI = _load_ui
     new_scene()
+
+
+def _load_ui(path: str) -> Any:
+    with qt_module.plain():
+        return uic.loadUi(path)
 
 
 def new_scene() -> Any:

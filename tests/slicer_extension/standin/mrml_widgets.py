@@ -35,6 +35,18 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
         self.noneEnabled = self.addEnabled = self.removeEnabled = self.renameEnabled = False
         self.noneDisplay, self.showChildNodeTypes = "", True
 
+    def setNodeTypes(self, kinds: list[str]) -> None:
+        """Offer nodes of these classes."""
+        self.nodeTypes = kinds
+
+    def setNoneEnabled(self, allowed: bool) -> None:
+        """Allow to choose nothing."""
+        self.noneEnabled = allowed
+
+    def setAddEnabled(self, allowed: bool) -> None:
+        """Allow to make a node."""
+        self.addEnabled = allowed
+
     def setMRMLScene(self, scene: Any) -> None:
         """Show the nodes of a scene."""
         self.scene = scene

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from PyQt5 import QtCore, QtGui, QtWidgets
 
 PARTS = (QtCore, QtGui, QtWidgets)
+VIRTUAL = {"sizeHint", "minimumSizeHint", "duration", "QProgressBar.text"}
+"""Properties whose getters Qt itself calls: an attribute of that name would be taken for a reimplementation."""
+_PLAIN: list[tuple[type, str, Any]] = []
+"""Class, name and value of what PyQt5 had where an attribute is now; None where it had nothing of its own."""
 
 
 def make() -> types.ModuleType:
@@ -31,7 +36,28 @@ def _give_manners(kind: type) -> None:
     """Make each property that a class declares an attribute; the getter of the same name is gone, as in PythonQt."""
     meta = kind.staticMetaObject
     for index in range(meta.propertyOffset(), meta.propertyCount()):
-        setattr(kind, meta.property(index).name(), _attribute(meta.property(index).name()))
+        name = meta.property(index).name()
+        if {name, f"{kind.__name__}.{name}"} & VIRTUAL:
+            continue
+        _PLAIN.append((kind, name, kind.__dict__.get(name)))
+        setattr(kind, name, _attribute(name))
+    if hasattr(kind, "__len__"):
+        kind.__bool__ = lambda self: True  # type: ignore[attr-defined]  # PyQt5 calls an empty tab widget false
+
+
+@contextlib.contextmanager
+def plain() -> Iterator[None]:
+    """Give PyQt5 its getters back for a while: what reads .ui files calls them."""
+    for kind, name, value in _PLAIN:
+        if value is None:
+            delattr(kind, name)
+        else:
+            setattr(kind, name, value)
+    try:
+        yield
+    finally:
+        for kind, name, _ in _PLAIN:
+            setattr(kind, name, _attribute(name))
 
 
 def _attribute(name: str) -> property:

@@ -1,0 +1,64 @@
+"""One tab: an engine's summary, its models and their forms, all from the capability document."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import qt
+
+from medsynth_core.protocol import Capabilities, EngineInfo, ModelCard, Scalar
+from MedSynthLib.forms import ParamForm
+
+
+class EnginePage:
+    """The page of one engine, `page`; it knows no nodes."""
+
+    def __init__(self, engine: EngineInfo, capabilities: Capabilities) -> None:
+        self.engine = engine
+        self._models = [m for m in capabilities.models if m.engine == engine.name and m.card is not None and not m.card.role]
+        self.page = qt.QWidget()
+        self._column = qt.QVBoxLayout(self.page)
+        summary = qt.QLabel(engine.summary)
+        summary.setWordWrap(True)
+        self._column.addWidget(summary)
+        self._models_box = qt.QComboBox()
+        self._models_box.setObjectName("model")
+        self._models_box.addItems([m.card.title for m in self._models if m.card is not None])
+        self._models_box.setVisible(bool(self._models))
+        self._column.addWidget(self._models_box)
+        self.form = ParamForm(tuple(p for p in engine.params if not p.advanced))
+        self.advanced = ParamForm(tuple(p for p in engine.params if p.advanced))
+        self.options = ParamForm(())
+        self._column.addWidget(self.form.page)
+        self._column.addWidget(self.options.page)
+        self._add_advanced()
+        self._models_box.connect("currentIndexChanged(int)", self._model_changed)
+        self._model_changed(0)
+
+    @property
+    def card(self) -> ModelCard | None:
+        """The chosen model's card, None for an engine without models."""
+        return self._models[self._models_box.currentIndex].card if self._models else None
+
+    def values(self) -> dict[str, Scalar]:
+        """Return parameters and model options by name, checked. Raises ParameterError naming the field."""
+        return self.form.values() | self.advanced.values() | self.options.values()
+
+    def _add_advanced(self) -> None:
+        if not self.advanced.fields:
+            return
+        toggle = qt.QPushButton("Advanced")
+        toggle.setCheckable(True)
+        toggle.setFlat(True)
+        self.advanced.page.setVisible(False)
+        toggle.connect("toggled(bool)", self.advanced.page.setVisible)
+        self._column.addWidget(toggle)
+        self._column.addWidget(self.advanced.page)
+
+    def _model_changed(self, _: int) -> None:
+        kept: dict[str, Any] = self.options.values()
+        fresh = ParamForm(self.card.options if self.card is not None else ())
+        fresh.set_values(kept)
+        self._column.replaceWidget(self.options.page, fresh.page)
+        self.options.page.deleteLater()
+        self.options = fresh

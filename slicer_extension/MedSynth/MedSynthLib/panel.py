@@ -1,0 +1,185 @@
+"""The panel: shows the engine's state, draws forms from what the service offers, starts runs, lets volumes grow.
+
+It lives on Slicer's main thread; what waits for the service happens on the session's threads and comes here by the courier.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import qt
+
+from medsynth_core.client import Client
+from medsynth_core.engine_view import EngineView
+from medsynth_core.errors import MedSynthError
+from medsynth_core.protocol import Capabilities, JobInfo, OutputInfo
+from medsynth_core.run import Ending, Made, Run, RunProgress, RunRequest
+from medsynth_core.session import Session
+from MedSynthLib import inputs, results, scripting
+from MedSynthLib.courier import Courier
+from MedSynthLib.engine_page import EnginePage
+from MedSynthLib.growing import GrowingNodes
+from MedSynthLib.history import History
+from MedSynthLib.primary_button import Mode, PrimaryButton
+from MedSynthLib.settings import Settings
+
+LIST_MS = 2000
+STARTING = "The engine is starting: one moment."
+
+
+class Panel:
+    """The logic behind the widgets `ui` of MedSynth.ui. `connect` opens the client, and may start the service."""
+
+    def __init__(self, ui: Any, connect: Callable[[], Client] = scripting.connect) -> None:
+        self._ui = ui
+        self._settings: Settings | None = None
+        self._run: Run | None = None
+        self._source: Any = None
+        self.growing: GrowingNodes | None = None
+        self.pages: dict[str, EnginePage] = {}
+        self.button = PrimaryButton(ui.runButton, self.start, self.cancel)
+        self.button.block(STARTING)
+        self.history = History(ui.historyTable, self.open_job)
+        ui.tabs.connect("currentChanged(int)", lambda _: self.check())
+        ui.engineButton.connect("clicked()", self._engine_clicked)
+        self._courier = Courier()
+        self.session = Session(self, self._courier.post, connect)
+        self._timer = qt.QTimer()
+        self._timer.setInterval(LIST_MS)
+        self._timer.connect("timeout()", self.refresh_history)
+
+    def open(self) -> None:
+        """Look for the service, and start it if there is none."""
+        self.session.open()
+        self._timer.start()
+
+    def close(self) -> None:
+        """Let go of everything; jobs under way go on, their results stay in the history."""
+        self._timer.stop()
+        self.session.close()
+        self._courier.close()
+
+    def set_settings(self, settings: Settings | None) -> None:
+        """Work with other settings, None while the scene is closed."""
+        self._settings = settings
+        self.check()
+
+    @property
+    def page(self) -> EnginePage | None:
+        """The page of the engine that is shown."""
+        return list(self.pages.values())[self._ui.tabs.currentIndex] if self.pages else None
+
+    def check(self) -> None:
+        """Say on the button whether a run can start, or why not."""
+        page = self.page
+        if page is None:
+            self.button.block(STARTING)
+            return
+        self.button.set_verb(page.engine.name.capitalize())
+        self.button.block(inputs.lacking(page.engine, self._settings))
+
+    def start(self) -> None:
+        """Start a run of the engine that is shown; what is missing is said, nothing is raised."""
+        page, settings = self.page, self._settings
+        if page is None or settings is None:
+            return
+        try:
+            given = inputs.gather(page.engine, page.card, settings)
+            values = page.values()
+        except MedSynthError as problem:
+            self.trouble(problem)
+            return
+        self._source = inputs.source(page.engine, settings)
+        labels = inputs.result_labels(page.engine, page.card, settings)
+        self.growing = GrowingNodes(results.name_for(page.engine, self._source), labels, self._added)
+        model = page.card.id if page.card is not None else ""
+        self._say("")
+        self.button.set_mode(Mode.RUNNING)
+        self._run = self.session.run(RunRequest(page.engine.name, model, given, (settings.seed,), values, streams=True))
+
+    def cancel(self) -> None:
+        """Ask the run to stop; its slices are kept."""
+        if self._run is not None:
+            self.button.set_mode(Mode.CANCELLING)
+            self._run.cancel()
+
+    def refresh_history(self) -> None:
+        """Look at the jobs of all clients."""
+        self.session.ask(lambda client: client.jobs(), self.history.show)
+
+    def open_job(self, job: JobInfo) -> None:
+        """Put the results of a job, whoever started it, into the scene."""
+        self.session.ask(lambda client: results.fetch(client, job), lambda made: results.show(job, made))
+
+    def engine_changed(self, view: EngineView) -> None:
+        """The pill has something new to say."""
+        self._ui.engineButton.setText(f"● {view.text}")
+        self._ui.engineButton.setToolTip(view.detail)
+        self._ui.engineButton.setStyleSheet(f"text-align: left; color: {COLORS[view.lamp]};")
+
+    def capabilities_changed(self, capabilities: Capabilities) -> None:
+        """Draw the forms anew."""
+        kept = {name: page.values() for name, page in self.pages.items()}
+        shown = self.page.engine.name if self.page is not None else ""
+        self._ui.tabs.clear()
+        self.pages = {e.name: EnginePage(e, capabilities) for e in capabilities.engines if not e.problem}
+        for name, page in self.pages.items():
+            page.form.set_values(kept.get(name, {}))
+            self._ui.tabs.addTab(page.page, name.capitalize())
+        if shown in self.pages:
+            self._ui.tabs.setCurrentIndex(list(self.pages).index(shown))
+        self.check()
+
+    def trouble(self, problem: MedSynthError) -> None:
+        """Say what did not work."""
+        text = str(problem)
+        self._say(f"{text[:1].upper()}{text[1:]}")
+
+    def run_progressed(self, run: Run, progress: RunProgress) -> None:
+        """Show how far the run is."""
+        self._ui.progressBar.setValue(round(100 * progress.share))
+        left = f" · {progress.seconds_left:.0f} s left" if progress.seconds_left is not None else ""
+        self._ui.progressBar.setFormat(f"{progress.text}{left}")
+
+    def run_announced(self, run: Run, output: OutputInfo) -> None:
+        """Make the node of an output, at full size."""
+        if run is self._run and self.growing is not None:
+            self.growing.announce(output)
+
+    def run_grew(self, run: Run, output: str, z: int, pixels: np.ndarray) -> None:
+        """Put a slice in its place."""
+        if run is self._run and self.growing is not None:
+            self.growing.put(output, z, pixels)
+
+    def run_made(self, run: Run, made: Made) -> None:
+        """Write the recipe into the nodes."""
+        if run is self._run and self.growing is not None:
+            self.growing.note(made.recipe, made.job)
+
+    def run_ended(self, run: Run, ending: Ending, problem: MedSynthError | None) -> None:
+        """Be ready for the next run."""
+        if run is not self._run:
+            return
+        if self.growing is not None:
+            self.growing.redraw(last=True)
+        self._run = None
+        self.button.set_mode(Mode.READY)
+        self._ui.progressBar.setValue(100 if ending is Ending.DONE else 0)
+        self._ui.progressBar.setFormat("" if ending is Ending.DONE else str(ending))
+        if ending is Ending.FAILED and problem is not None:
+            self.trouble(problem)
+        self.check()
+
+    def _added(self, node: Any, output: OutputInfo) -> None:
+        results.present(node, output, self._source)
+
+    def _engine_clicked(self) -> None:
+        self.session.start_engine()
+
+    def _say(self, text: str) -> None:
+        self._ui.messageLabel.setText(text)
+
+
+COLORS = {"green": "#2e9e4f", "amber": "#c98a00", "red": "#d1333f", "off": "gray"}

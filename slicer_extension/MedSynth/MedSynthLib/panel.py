@@ -5,27 +5,35 @@ It lives on Slicer's main thread; what waits for the service happens on the sess
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import qt
+import slicer
 
+from medsynth_core import places
 from medsynth_core.client import Client
 from medsynth_core.engine_view import EngineView
 from medsynth_core.errors import MedSynthError
 from medsynth_core.protocol import Capabilities, JobInfo, OutputInfo
 from medsynth_core.run import Ending, Made, Run, RunProgress, RunRequest
 from medsynth_core.session import Session
-from MedSynthLib import inputs, results, scripting
+from MedSynthLib import environment, inputs, results, scripting
 from MedSynthLib.courier import Courier
 from MedSynthLib.engine_page import EnginePage
+from MedSynthLib.environment import Chosen
+from MedSynthLib.environment_desk import EnvironmentDesk
+from MedSynthLib.environment_row import EnvironmentRow
 from MedSynthLib.growing import GrowingNodes
 from MedSynthLib.history import History
 from MedSynthLib.primary_button import Mode, PrimaryButton
 from MedSynthLib.settings import Settings
 
 LIST_MS = 2000
+COLORS = {"green": "#2e9e4f", "amber": "#c98a00", "red": "#d1333f", "off": "gray"}
 STARTING = "The engine is starting: one moment."
 
 
@@ -45,6 +53,8 @@ class Panel:
         ui.tabs.connect("currentChanged(int)", lambda _: self.check())
         ui.engineButton.connect("clicked()", self._engine_clicked)
         self._courier = Courier()
+        self.desk = EnvironmentDesk(places.state_folder(), self._courier.post, self.environment_told, *startup())
+        self._environment = EnvironmentRow(ui, self.desk)
         self.session = Session(self, self._courier.post, connect)
         self._timer = qt.QTimer()
         self._timer.setInterval(LIST_MS)
@@ -58,6 +68,7 @@ class Panel:
     def close(self) -> None:
         """Let go of everything; jobs under way go on, their results stay in the history."""
         self._timer.stop()
+        self.desk.cancel()
         self.session.close()
         self._courier.close()
 
@@ -113,8 +124,15 @@ class Panel:
         """Put the results of a job, whoever started it, into the scene."""
         self.session.ask(lambda client: results.fetch(client, job), lambda made: results.show(job, made))
 
+    def environment_told(self, news: object) -> None:
+        """An environment is being made or chosen, or that ended."""
+        self._environment.told(news)
+        if isinstance(news, Chosen):
+            self.session.start_engine()
+
     def engine_changed(self, view: EngineView) -> None:
         """The pill has something new to say."""
+        self._environment.show(not view.running and environment.chosen(places.state_folder()) is None)
         self._ui.engineButton.setText(f"● {view.text}")
         self._ui.engineButton.setToolTip(view.detail)
         self._ui.engineButton.setStyleSheet(f"text-align: left; color: {COLORS[view.lamp]};")
@@ -182,4 +200,7 @@ class Panel:
         self._ui.messageLabel.setText(text)
 
 
-COLORS = {"green": "#2e9e4f", "amber": "#c98a00", "red": "#d1333f", "off": "gray"}
+def startup() -> tuple[dict[str, str], Path | None]:
+    """Return the environment that Slicer was started with, before it changed it for itself, and where Slicer lies."""
+    home = os.environ.get("SLICER_HOME")
+    return slicer.util.startupEnvironment(), Path(home) if home else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import types
 from typing import Any
@@ -26,6 +27,13 @@ class Application(QtCore.QObject):
     def applicationLogic(self) -> Any:
         """Return the logic that shows volumes in the views."""
         return self.application_logic
+
+    def startupEnvironment(self) -> Any:
+        """Return what Slicer was started with."""
+        found = QtCore.QProcessEnvironment()
+        for name, value in os.environ.items():
+            found.insert(name, value)
+        return found
 
     def processEvents(self) -> None:
         """Let Qt work."""

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import qt
 import slicer
-from MedSynthLib import results
+from MedSynthLib import results, tumor_roi
 from MedSynthLib.engine_page import EnginePage
 from MedSynthLib.forms import ParamForm
 from MedSynthLib.growing import RECIPE, SYNTHETIC
@@ -24,6 +24,7 @@ from MedSynthLib.segments import new_segmentation
 from MedSynthLib.settings import Settings
 
 from medsynth_core.client import connect
+from medsynth_core.engines._base import get_engine
 from medsynth_core.engines.fake import slice_pixels
 from medsynth_core.errors import ParameterError
 from medsynth_core.protocol import (
@@ -154,6 +155,29 @@ def test_the_button_morphs_and_a_cancelled_run_keeps_its_slices(panel: Panel) ->
 def test_what_fails_is_said_in_a_sentence(panel: Panel) -> None:
     run_to_end(panel, slices=2, size=8, fault="error", fault_times=9)
     assert panel._ui.messageLabel.text.startswith("The engine")
+
+
+def test_a_tumor_s_box_and_its_numbers_follow_each_other(panel: Panel, widget: Any) -> None:
+    engine = get_engine("tumor").describe()
+    panel.capabilities_changed(Capabilities(1, "0", "toy", True, engines=(TOY, engine)))
+    assert not panel._ui.boxButton.isVisibleTo(widget.page)
+    panel._ui.tabs.setCurrentIndex(1)
+    assert panel._ui.boxButton.isVisibleTo(widget.page)
+    grid = volume_node(np.diag([2.0, 2, 2, 1]))
+    widget.logic.settings().image = grid
+    page = panel.pages["tumor"]
+    assert page.values()["place"] != "given"
+    panel._ui.boxButton.setChecked(True)
+    box = panel.placing.box
+    assert np.allclose(box.GetCenterWorld(), (5, 4, 3), atol=1e-3)
+    assert page.values()["place"] == "given"
+    box.SetCenterWorld(11, 12, 13)
+    assert [page.values()[f"center_{axis}_mm"] for axis in "xyz"] == pytest.approx([11, 12, 13], abs=0.01)
+    page.fields["extent_y_mm"].setValue(44.0)
+    assert np.allclose(tumor_roi.read(box), ((11, 12, 13), (30, 44, 30)), atol=0.01)
+    slicer.mrmlScene.Clear(0)
+    assert panel.placing.box is None
+    assert not panel._ui.boxButton.checked
 
 
 def test_the_pill_says_how_the_engine_is(panel: Panel) -> None:

@@ -44,6 +44,14 @@ def affine_of(node: Any) -> np.ndarray:
     return parent_of(node) @ slicer.util.arrayFromVTKMatrix(matrix)
 
 
+def middle_of(node: Any) -> tuple[float, float, float]:
+    """Return the middle of a volume node (x, y, z) in world RAS mm. Raises as `volume_of` does."""
+    volume = volume_of(node)
+    z, y, x = ((n - 1) / 2 for n in volume.size)
+    right, anterior, superior = (volume.affine @ [x, y, z, 1])[:3].tolist()
+    return right, anterior, superior
+
+
 def parent_of(node: Any) -> np.ndarray:
     """Return the (4, 4) matrix from a node's own millimeters to the world's. Raises InputError when it is no matrix."""
     transform = node.GetParentTransformNode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import qt
@@ -43,6 +44,16 @@ class EnginePage:
     def values(self) -> dict[str, Scalar]:
         """Return parameters and model options by name, checked. Raises ParameterError naming the field."""
         return self.form.values() | self.advanced.values() | self.options.values()
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The fields of the engine's parameters by name."""
+        return self.form.fields | self.advanced.fields
+
+    def set_values(self, values: Mapping[str, Scalar]) -> None:
+        """Show values; those of unknown fields, and those a field refuses, are left out."""
+        for form in (self.form, self.advanced, self.options):
+            form.set_values(values)
 
     def _add_advanced(self) -> None:
         if not self.advanced.fields:

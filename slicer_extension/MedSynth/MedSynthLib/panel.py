@@ -21,7 +21,7 @@ from medsynth_core.errors import MedSynthError
 from medsynth_core.protocol import Capabilities, JobInfo, OutputInfo
 from medsynth_core.run import Ending, Made, Run, RunProgress, RunRequest
 from medsynth_core.session import Session
-from MedSynthLib import environment, inputs, results, scripting
+from MedSynthLib import conversion, environment, inputs, results, scripting
 from MedSynthLib.courier import Courier
 from MedSynthLib.engine_page import EnginePage
 from MedSynthLib.environment import Chosen
@@ -31,6 +31,7 @@ from MedSynthLib.growing import GrowingNodes
 from MedSynthLib.history import History
 from MedSynthLib.primary_button import Mode, PrimaryButton
 from MedSynthLib.settings import Settings
+from MedSynthLib.tumor_placing import TumorPlacing
 
 LIST_MS = 2000
 COLORS = {"green": "#2e9e4f", "amber": "#c98a00", "red": "#d1333f", "off": "gray"}
@@ -52,6 +53,7 @@ class Panel:
         self.history = History(ui.historyTable, self.open_job)
         ui.tabs.connect("currentChanged(int)", lambda _: self.check())
         ui.engineButton.connect("clicked()", self._engine_clicked)
+        self.placing = TumorPlacing(ui.boxButton, self._middle)
         self._courier = Courier()
         self.desk = EnvironmentDesk(places.state_folder(), self._courier.post, self.environment_told, *startup())
         self._environment = EnvironmentRow(ui, self.desk)
@@ -74,6 +76,8 @@ class Panel:
 
     def set_settings(self, settings: Settings | None) -> None:
         """Work with other settings, None while the scene is closed."""
+        if settings is None:
+            self.placing.forget()
         self._settings = settings
         self.check()
 
@@ -85,6 +89,7 @@ class Panel:
     def check(self) -> None:
         """Say on the button whether a run can start, or why not."""
         page = self.page
+        self.placing.set_page(page)
         if page is None:
             self.button.block(STARTING)
             return
@@ -144,7 +149,7 @@ class Panel:
         self._ui.tabs.clear()
         self.pages = {e.name: EnginePage(e, capabilities) for e in capabilities.engines if not e.problem}
         for name, page in self.pages.items():
-            page.form.set_values(kept.get(name, {}))
+            page.set_values(kept.get(name, {}))
             self._ui.tabs.addTab(page.page, name.capitalize())
         if shown in self.pages:
             self._ui.tabs.setCurrentIndex(list(self.pages).index(shown))
@@ -192,6 +197,11 @@ class Panel:
 
     def _added(self, node: Any, output: OutputInfo) -> None:
         results.present(node, output, self._source)
+
+    def _middle(self) -> tuple[float, float, float]:
+        """Return where a tumor's box begins: the middle of the chosen volume, else of the world."""
+        image = self._settings.image if self._settings is not None else None
+        return conversion.middle_of(image) if image is not None else (0.0, 0.0, 0.0)
 
     def _engine_clicked(self) -> None:
         self.session.start_engine()

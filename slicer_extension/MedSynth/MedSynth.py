@@ -7,6 +7,7 @@ from typing import Any
 import slicer
 from MedSynthLib.panel import Panel
 from MedSynthLib.scripting import Engine
+from MedSynthLib.selftest import MedSynthTest
 from MedSynthLib.settings import Settings
 from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModule,
@@ -14,6 +15,8 @@ from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModuleWidget,
 )
 from slicer.util import VTKObservationMixin
+
+__all__ = ["MedSynth", "MedSynthLogic", "MedSynthTest", "MedSynthWidget"]  # what Slicer looks for, by name
 
 
 class MedSynth(ScriptedLoadableModule):

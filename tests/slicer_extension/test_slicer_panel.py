@@ -6,6 +6,7 @@ import logging
 import threading
 import types
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -178,6 +179,30 @@ def test_a_tumor_s_box_and_its_numbers_follow_each_other(panel: Panel, widget: A
     slicer.mrmlScene.Clear(0)
     assert panel.placing.box is None
     assert not panel._ui.boxButton.checked
+
+
+def test_new_segments_have_the_names_and_colors_of_the_model(panel: Panel, widget: Any) -> None:
+    panel.capabilities_changed(Capabilities(1, "0", "toy", True, engines=(TOY,), models=(ModelInfo("toy", "fifth", CARD),)))
+    panel._ui.newMaskButton.click()
+    assert panel._ui.messageLabel.text.startswith("Choose a volume first")
+    widget.logic.settings().image = volume_node(oblique())
+    panel._ui.newMaskButton.click()
+    mask = widget.logic.settings().mask
+    segment = mask.GetSegmentation().GetNthSegment(0)
+    assert (mask.GetName(), segment.GetName()) == ("given mask", "tumor")
+    assert np.allclose(segment.GetColor(), (0xF2 / 255, 0x8E / 255, 0x2B / 255), atol=1e-6)
+    assert panel._ui.runButton.enabled
+
+
+def test_a_painted_segment_that_the_model_does_not_know_is_named(panel: Panel, widget: Any) -> None:
+    two = replace(CARD, labels=(*CARD.labels, LabelInfo(2, "edema", "#59a14f")))
+    panel.capabilities_changed(Capabilities(1, "0", "toy", True, engines=(TOY,), models=(ModelInfo("toy", "fifth", two),)))
+    widget.logic.settings().image = volume_node(oblique())
+    panel._ui.newMaskButton.click()
+    widget.logic.settings().mask.GetSegmentation().GetNthSegment(1).SetName("cyst")
+    panel.start()
+    assert "Segment 'cyst' is no label of the model, which knows tumor, edema" in panel._ui.messageLabel.text
+    assert panel.button.mode is Mode.READY
 
 
 def test_the_pill_says_how_the_engine_is(panel: Panel) -> None:

@@ -18,10 +18,10 @@ from medsynth_core import places
 from medsynth_core.client import Client
 from medsynth_core.engine_view import EngineView
 from medsynth_core.errors import MedSynthError
-from medsynth_core.protocol import Capabilities, JobInfo, OutputInfo
+from medsynth_core.protocol import Capabilities, JobInfo, LabelInfo, OutputInfo
 from medsynth_core.run import Ending, Made, Run, RunProgress, RunRequest
 from medsynth_core.session import Session
-from MedSynthLib import conversion, environment, inputs, results, scripting
+from MedSynthLib import conversion, environment, inputs, results, scripting, segments
 from MedSynthLib.courier import Courier
 from MedSynthLib.engine_page import EnginePage
 from MedSynthLib.environment import Chosen
@@ -35,6 +35,8 @@ from MedSynthLib.tumor_placing import TumorPlacing
 
 LIST_MS = 2000
 COLORS = {"green": "#2e9e4f", "amber": "#c98a00", "red": "#d1333f", "off": "gray"}
+PLAIN = (LabelInfo(1, "lesion", "#f28e2b"),)
+"""What is painted for an engine that takes any label."""
 STARTING = "The engine is starting: one moment."
 
 
@@ -52,6 +54,7 @@ class Panel:
         self.button.block(STARTING)
         self.history = History(ui.historyTable, self.open_job)
         ui.tabs.connect("currentChanged(int)", lambda _: self.check())
+        ui.newMaskButton.connect("clicked()", self.new_mask)
         ui.engineButton.connect("clicked()", self._engine_clicked)
         self.placing = TumorPlacing(ui.boxButton, self._middle)
         self._courier = Courier()
@@ -95,6 +98,15 @@ class Panel:
             return
         self.button.set_verb(page.engine.name.capitalize())
         self.button.block(inputs.lacking(page.engine, self._settings))
+
+    def new_mask(self) -> None:
+        """Make segments to paint on, with the names and colors of the chosen model's labels, on the grid of the volume."""
+        page, settings = self.page, self._settings
+        if page is None or settings is None or settings.image is None:
+            self._say("Choose a volume first: the segments are painted on its grid.")
+            return
+        labels = page.card.labels if page.card is not None and page.card.labels else PLAIN
+        settings.mask = segments.new_segmentation(settings.image, labels, f"{settings.image.GetName()} mask")
 
     def start(self) -> None:
         """Start a run of the engine that is shown; what is missing is said, nothing is raised."""

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-PACKAGES = (ROOT / "backend" / "medsynth_core", ROOT / "napari_medsynth")
+PACKAGES = (ROOT / "backend" / "medsynth_core", ROOT / "napari_medsynth", ROOT / "slicer_extension" / "MedSynth")
 SOURCES = sorted(path for package in PACKAGES for path in package.rglob("*.py"))
 OWN_CODE = [*SOURCES, *sorted((ROOT / "benchmarks").rglob("*.py"))]
 LIGHT = sorted(PACKAGES[0].glob("*.py"))

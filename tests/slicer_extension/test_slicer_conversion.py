@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -291,3 +292,55 @@ def test_a_window_once_fixed_stays() -> None:
     slicer.util.arrayFromVolumeModified(node)
     display = node.GetDisplayNode()
     assert (display.GetWindowLevelMin(), display.GetWindowLevelMax()) == (10, 110)
+
+
+@pytest.fixture
+def red() -> Iterator[Callable[[np.ndarray], None]]:
+    """Turn the Red slice view as a matrix says; views outlive the scene's content, so it is taken away afterwards."""
+    view = slicer.vtkMRMLSliceNode()
+    view.SetSingletonTag("Red")
+    view.SetLayoutName("Red")
+    view = slicer.mrmlScene.AddNode(view)
+
+    def turn(matrix: np.ndarray) -> None:
+        view.GetSliceToRAS().DeepCopy(slicer.util.vtkMatrixFromArray(matrix))
+        view.UpdateMatrices()
+
+    yield turn
+    slicer.mrmlScene.RemoveNode(view)
+
+
+@PLACES
+def test_a_slice_lies_where_it_lay_in_its_volume(matrix: np.ndarray) -> None:
+    node = volume_node(matrix)
+    part = conversion.node_from(conversion.one_slice(conversion.volume_of(node), 2), "slice")
+    assert np.abs(world_of(part, 5, 4, 0) - world_of(node, 5, 4, 2)).max() < NEAR_MM
+    assert np.array_equal(slicer.util.arrayFromVolume(part)[0], slicer.util.arrayFromVolume(node)[2])
+    with pytest.raises(InputError, match="the slices 0 to 3"):
+        conversion.one_slice(conversion.volume_of(node), 4)
+
+
+@PLACES
+def test_the_shown_slice_is_the_one_the_view_cuts(matrix: np.ndarray, red: Callable[[np.ndarray], None]) -> None:
+    node = volume_node(matrix)
+    for k in range(4):
+        axes = matrix[:3, :3] / np.linalg.norm(matrix[:3, :3], axis=0)
+        place = np.eye(4)
+        place[:3, :3], place[:3, 3] = axes, world_of(node, 3, 2, k)
+        red(place)
+        assert conversion.shown_slice(node) == k
+
+
+def test_without_a_view_there_is_no_shown_slice() -> None:
+    with pytest.raises(InputError, match="there is no Red slice view"):
+        conversion.shown_slice(volume_node(np.eye(4)))
+
+
+def test_a_view_that_shows_no_slice_of_the_volume_is_refused(red: Callable[[np.ndarray], None]) -> None:
+    node = volume_node(np.eye(4))
+    red(np.array([[1.0, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 77], [0, 0, 0, 1]]))
+    with pytest.raises(InputError, match="outside of given"):
+        conversion.shown_slice(node)
+    red(np.array([[0, 0, 1.0, 0], [1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 0, 1]]))
+    with pytest.raises(InputError, match="does not lie along the volume's slices"):
+        conversion.shown_slice(node)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,14 @@ import numpy as np
 import pytest
 import qt
 import slicer
-from MedSynthLib import results, tumor_roi
+from MedSynthLib import conversion, results, tumor_roi
 from MedSynthLib.engine_page import EnginePage
 from MedSynthLib.forms import ParamForm
 from MedSynthLib.growing import RECIPE, SYNTHETIC
 from MedSynthLib.history import age_text
 from MedSynthLib.panel import Panel
 from MedSynthLib.primary_button import Mode
+from MedSynthLib.scripting import Engine
 from MedSynthLib.segments import new_segmentation
 from MedSynthLib.settings import Settings
 
@@ -38,6 +39,7 @@ from medsynth_core.protocol import (
     ParamInfo,
     ParamKind,
 )
+from medsynth_core.volume import Volume
 from tests.running import RunningService
 from tests.slicer_extension.main_thread import MainThread
 from tests.slicer_extension.test_slicer_conversion import oblique, volume_node, world_of
@@ -273,8 +275,6 @@ def test_widgets_and_scripts_write_the_same_settings(panel: Panel, widget: Any) 
 
 
 def test_a_script_runs_an_engine_without_the_panel(service: RunningService, home: Path) -> None:
-    from MedSynthLib.scripting import Engine
-
     engine = Engine()
     (node,) = engine.run("fake", "", 9, None, slices=3, size=8)
     assert np.array_equal(slicer.util.arrayFromVolume(node)[1], slice_pixels(9, 1, 8)[0])
@@ -285,3 +285,30 @@ def test_a_script_runs_an_engine_without_the_panel(service: RunningService, home
 def test_ages_are_said_as_people_say_them() -> None:
     ages = {0: "now", 59: "now", 60 * 5: "5 min", 3600 * 3: "3 h", 86400 * 3: "3 d", -100: "now"}
     assert {seconds: age_text(1e9 - seconds, 1e9) for seconds in ages} == ages
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_real_model_paints_an_image_where_the_segments_lie(start_service: Callable[..., RunningService], home: Path) -> None:
+    start_service()
+    grid = volume_node(oblique(), np.zeros((2, 128, 128), np.uint8))
+    engine = Engine()
+    card = next(model.card for model in engine.client.capabilities().models if model.id == "brain-slice")
+    assert card is not None
+    mask = new_segmentation(grid, card.labels, "lesion")
+    labels = np.zeros((1, 2, 128, 128), np.uint8)
+    labels[0, :, 50:80, 40:70] = 1
+    place = conversion.affine_of(grid)
+    conversion.fill_segments(mask, Volume(labels, place), {1: mask.GetSegmentation().GetNthSegmentID(0)})
+    node = engine.synthesize(mask, grid, "brain-slice", seed=7, k=1)
+    refined = engine.refine(node, mask)
+    for corner in ((0, 0), (127, 127)):
+        assert np.abs(world_of(node, *corner, 0) - world_of(grid, *corner, 1)).max() < 1e-3
+    assert slicer.util.arrayFromVolume(node).std() > 5
+    segment = refined.GetSegmentation().GetNthSegment(0)
+    assert segment.GetName() == card.labels[1].name
+    inside = conversion.labels_of(refined, grid, {refined.GetSegmentation().GetNthSegmentID(0): 1}).array[:, 1]
+    assert not conversion.labels_of(refined, grid, {refined.GetSegmentation().GetNthSegmentID(0): 1}).array[:, 0].any()
+    assert 0.5 < inside.sum() / labels[:, 1].sum() < 2
+    assert (inside & labels[:, 1]).sum() > 0.6 * labels[:, 1].sum()
+    engine.close()

@@ -44,6 +44,35 @@ def affine_of(node: Any) -> np.ndarray:
     return parent_of(node) @ slicer.util.arrayFromVTKMatrix(matrix)
 
 
+def one_slice(volume: Volume, k: int) -> Volume:
+    """Return slice k of a volume as a volume of one slice, in its place. Raises InputError when there is no such slice."""
+    if not 0 <= k < volume.size[0]:
+        raise InputError(f"slice is {k}: the volume has the slices 0 to {volume.size[0] - 1}")
+    affine = volume.affine.copy()
+    affine[:3, 3] += k * affine[:3, 2]
+    return Volume(volume.array[:, k : k + 1], affine)
+
+
+def shown_slice(node: Any, view: str = "Red") -> int:
+    """Return which slice k of a volume node a slice view shows, the nearest to the view's middle. Raises InputError.
+
+    Only the volume's own slices can be sent: a view along another of its axes has none.
+    """
+    slice_node = slicer.mrmlScene.GetNodeByID(f"vtkMRMLSliceNode{view}")
+    volume = volume_of(node)
+    if slice_node is None:
+        raise InputError(f"there is no {view} slice view: send the whole volume")
+    to_ras = np.array(slicer.util.arrayFromVTKMatrix(slice_node.GetSliceToRAS()))
+    to_voxel = np.linalg.inv(volume.affine)
+    across = to_voxel[:3, :3] @ to_ras[:3, 2]
+    if np.argmax(np.abs(across) * volume.spacing_mm[::-1]) != 2:
+        raise InputError(f"the {view} view does not lie along the volume's slices: turn it (Rotate to volume plane)")
+    k = round(float((to_voxel @ to_ras[:, 3])[2]))
+    if not 0 <= k < volume.size[0]:
+        raise InputError(f"the {view} view shows a place outside of {_name(node)}: move it to one of its slices")
+    return k
+
+
 def middle_of(node: Any) -> tuple[float, float, float]:
     """Return the middle of a volume node (x, y, z) in world RAS mm. Raises as `volume_of` does."""
     volume = volume_of(node)

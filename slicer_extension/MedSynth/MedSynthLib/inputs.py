@@ -37,7 +37,10 @@ def gather(engine: EngineInfo, card: ModelCard | None, settings: Settings) -> di
         elif _wants_segments(info) and settings.mask is not None and settings.image is not None:
             values = segments.label_values(settings.mask, card.labels if card else ())
             given[info.name] = conversion.labels_of(settings.mask, settings.image, values)
-    return given
+    if not settings.shown_only or settings.image is None:
+        return given
+    k = conversion.shown_slice(settings.image)
+    return {name: conversion.one_slice(volume, k) for name, volume in given.items()}
 
 
 def source(engine: EngineInfo, settings: Settings) -> Any:

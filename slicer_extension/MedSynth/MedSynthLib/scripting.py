@@ -1,7 +1,7 @@
 """MedSynth from a script, without the panel: nodes in, nodes out.
 
     logic = slicer.modules.medsynth.widgetRepresentation().self().logic       or MedSynthLib.scripting.Engine()
-    image = logic.synthesize(segmentation, grid=flair, model="brain-slice", seed=7)
+    image = logic.synthesize(segmentation, grid=flair, model="brain-slice", k=80, seed=7)
     better = logic.refine(flair, rough)
     image, mask = logic.grow_tumor(volume_ml=20, center_mm=(-30, 10, 5))
 
@@ -61,14 +61,14 @@ class Engine:
             self._client.close()
             self._client = None
 
-    def synthesize(self, segmentation: Any, grid: Any, model: str, seed: int = 0, **params: Any) -> Any:
-        """Return a volume node: an image of the segments on the grid of the volume node `grid`.
+    def synthesize(self, segmentation: Any, grid: Any, model: str, seed: int = 0, k: int = 0, **params: Any) -> Any:
+        """Return a volume node: an image of the segments on slice `k` of the volume node `grid`, in the place of that slice.
 
         Segments go by the names of the model's labels. Raises InputError, ModelError, JobError.
         """
         card = self._card(model)
         values = segments.label_values(segmentation, card.labels if card else ())
-        mask = conversion.labels_of(segmentation, grid, values)
+        mask = conversion.one_slice(conversion.labels_of(segmentation, grid, values), k)
         job = self.client.submit("synthesize", model=model, seed=seed, mask=mask, **params)
         node = conversion.node_from(job.result("image"), f"{SYNTHETIC} {segmentation.GetName()}")
         return self._finished(node, job, segmentation)

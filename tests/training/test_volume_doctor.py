@@ -183,6 +183,17 @@ def test_many_negative_intensities_are_told(here: Path) -> None:
     assert any(notice.startswith("Voxels below 0 become black") and "P1" in notice for notice in surveyed(here).notices)
 
 
+def test_a_mask_that_lies_on_black_is_told(here: Path) -> None:
+    replace_mask(here, lambda m: np.pad(np.ones((3, 3, 3), np.uint8), [(0, n - 3) for n in SIZE]))
+    assert any("where the image is black" in notice and notice.endswith(" P1.") for notice in surveyed(here).notices)
+
+
+def test_one_mask_of_two_patients_is_told(here: Path) -> None:
+    save_volume(head(2)[1], here / "P1" / "seg.nii.gz")
+    (said,) = surveyed(here).notices[1:]
+    assert said == "Different patients have the same mask; is it mixed up? P1, P2."
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [

@@ -5,6 +5,7 @@ An offender stops the training. What is only odd is told: see `volume_survey`.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -30,7 +31,8 @@ MANY_NEGATIVE = 0.05
 class Finding:
     """What a sound case is like. `axes` are those of the file, before it was turned; `placed`: the file says where they run.
 
-    `labels` are the values of its mask above 0; `negative`: many of its voxels are below 0.
+    `labels` are the values of its mask above 0, `mask_sha256` is of where the tumor is; `on_black` is the share of the tumor
+    where the image is 0 or below; `negative`: many of its voxels are below 0.
     """
 
     case: Case
@@ -40,6 +42,8 @@ class Finding:
     axes: str
     placed: bool
     labels: frozenset[int]
+    mask_sha256: str
+    on_black: float
     negative: bool
     likeness: Likeness
 
@@ -59,7 +63,6 @@ def examine(case: Case, options: VolumeOptions) -> Finding:
     if wrong := tuple(f"{case.name}: {sentence}" for sentence in _wrong_with(case, image, labels, options)):
         raise TrainingDataError("unfit", wrong)
     voxels = np.asarray(image.array[0], np.float32)
-    values = _values(labels.array)
     tumor = tumor_in(labels.array[0], options.tumor_labels)
     return Finding(
         case=case,
@@ -68,7 +71,9 @@ def examine(case: Case, options: VolumeOptions) -> Finding:
         spacing_mm=spacing_of(image, options.stack_height_mm),
         axes=axes,
         placed=placed,
-        labels=values,
+        labels=_values(labels.array),
+        mask_sha256=hashlib.sha256(f"{tumor.shape}".encode() + np.packbits(tumor).tobytes()).hexdigest(),
+        on_black=float((voxels[tumor] <= 0).mean()) if tumor.any() else 0.0,
         negative=bool((voxels < 0).mean() > MANY_NEGATIVE),
         likeness=likeness_of(voxels),
     )

@@ -12,7 +12,7 @@ import pytest
 
 from medsynth_core.errors import ParameterError, TrainingDataError
 from medsynth_core.training.pairs import Columns
-from medsynth_core.training.volumes import Survey, VolumeOptions, read_cases, survey_folder
+from medsynth_core.training.volumes import Sight, Survey, VolumeOptions, read_cases, survey_folder
 from tests.toy_volumes import LPS, SIZE, head, save_volume, write_patients
 
 
@@ -127,6 +127,15 @@ def test_a_case_without_tumor_is_left_out_and_named(here: Path) -> None:
     survey = surveyed(here)
     assert [case.name for case in survey.cases] == ["P0", "P2", "P3"]
     assert "Left out, 1 case without tumor: P1." in survey.notices
+
+
+def test_a_tumor_the_network_would_not_see_is_left_out_and_named(here: Path) -> None:
+    replace_mask(here, lambda m: np.pad(np.ones((3, 3, 3), np.uint8), [(0, n - 3) for n in SIZE]), "P1")  # at the rim
+    replace_mask(here, lambda m: np.pad(np.ones((1, 1, 1), np.uint8), [(n // 2, n - n // 2 - 1) for n in SIZE]), "P2")  # 4 mm²
+    assert len(surveyed(here).cases) == 4
+    survey = survey_folder(here, sight=Sight(field_mm=30, least_mm2=5))
+    assert [case.name for case in survey.cases] == ["P0", "P3"]
+    assert any(notice.startswith("Left out, 2 cases whose tumor is too small, or outside") for notice in survey.notices)
 
 
 def test_a_folder_without_any_tumor_is_refused(here: Path) -> None:

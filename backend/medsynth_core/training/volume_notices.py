@@ -36,8 +36,11 @@ def warnings(
     options: VolumeOptions,
 ) -> Iterator[str]:
     """Yield what is odd, a sentence each: of all `findings`, of those `kept`, and of their `cases` with twins as one patient."""
-    if empty := _names(findings, lambda f: not f.tumor_slices):
-        yield f"Left out, {_count(len(findings) - len(kept), 'case')} without tumor: {empty}."
+    if empty := [f for f in findings if not f.tumor_slices]:
+        yield f"Left out, {_count(len(empty), 'case')} without tumor: {_names(empty)}."
+    if faint := [f for f in findings if f.tumor_slices and f not in kept]:
+        why = "whose tumor is too small, or outside the middle of the slices that the network sees"
+        yield f"Left out, {_count(len(faint), 'case')} {why}: {_names(faint)}."
     yield from _about_heights(kept)
     if unsaid := _names(kept, lambda f: not f.placed):
         yield f"The header does not say where the axes run, the order of NIfTI is assumed: {unsaid}."
@@ -72,7 +75,7 @@ def _about_masks(kept: Sequence[Finding], cases: Sequence[Case]) -> Iterator[str
     for finding, case in zip(kept, cases, strict=True):
         seen.setdefault(finding.mask_sha256, {}).setdefault(case.patient, finding)
     for alike in (list(by_patient.values()) for by_patient in seen.values() if len(by_patient) > 1):
-        yield f"Different patients have the same mask; is it mixed up? {_names(alike, lambda f: True)}."
+        yield f"Different patients have the same mask; is it mixed up? {_names(alike)}."
 
 
 def _about_twins(twins: Sequence[Twins]) -> Iterator[str]:
@@ -83,7 +86,7 @@ def _about_twins(twins: Sequence[Twins]) -> Iterator[str]:
         yield f"So do {len(twins) - NAMED} more pairs."
 
 
-def _names(findings: Sequence[Finding], chosen: Callable[[Finding], bool]) -> str:
+def _names(findings: Sequence[Finding], chosen: Callable[[Finding], bool] = lambda finding: True) -> str:
     names = [finding.case.name for finding in findings if chosen(finding)]
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return ", ".join(names[:NAMED]) + more

@@ -9,12 +9,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import napari
+import numpy as np
 from qtpy.QtCore import QEvent, QTimer
 from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
 from medsynth_core.client import Client
 from medsynth_core.errors import MedSynthError
-from medsynth_core.protocol import Capabilities, DeviceInfo, ParamInfo, Scalar
+from medsynth_core.protocol import Capabilities, DeviceInfo, OutputInfo, ParamInfo, Scalar
 from napari_medsynth import diagnostics, engine_pill, preflight, settings
 from napari_medsynth.connections import Connections
 from napari_medsynth.courier import Courier
@@ -128,6 +129,12 @@ class EngineWidget(QWidget):
         """Show how far the run is."""
         if run is self._run:
             self.panel.progress.show_progress(progress)
+
+    def run_announced(self, run: Run, output: OutputInfo) -> None:
+        """Slices of this output will come, if the request streams."""
+
+    def run_grew(self, run: Run, output: str, z: int, pixels: np.ndarray) -> None:
+        """A slice of an announced output came."""
 
     def run_made(self, run: Run, made: Made) -> None:
         """Take a result of the run."""

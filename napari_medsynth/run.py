@@ -12,9 +12,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
+
 from medsynth_core.client import Client, Job
 from medsynth_core.errors import JobCancelledError, MedSynthError
-from medsynth_core.protocol import Event, EventKind, JobState, Scalar
+from medsynth_core.job import STATE
+from medsynth_core.protocol import Event, EventKind, JobState, OutputInfo, Scalar
 from medsynth_core.volume import Volume
 
 log = logging.getLogger(__name__)
@@ -22,13 +25,27 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False)
 class RunRequest:
-    """What to make: the outputs of `engine` from the same inputs, once for each seed."""
+    """What to make: the outputs of `engine` from the same inputs, once for each seed.
+
+    With `streams` the listener gets every slice as it comes, and no outputs at the end. `goes_on` is how far a single job got
+    before it was cancelled or failed: then that job goes on, and only what is new is told.
+    """
 
     engine: str
     model: str
     inputs: Mapping[str, Volume]
     seeds: tuple[int, ...]
     params: dict[str, Scalar]
+    streams: bool = False
+    goes_on: Standing | None = None
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How far the events of a job were heard."""
+
+    job: str
+    event: int
 
 
 @dataclass(frozen=True)
@@ -42,7 +59,7 @@ class RunProgress:
 
 @dataclass(frozen=True, eq=False)
 class Made:
-    """What one finished job gave, by output; `seconds` is what the engine took for it."""
+    """What one finished job gave, by output, none if it streamed; `seconds` is what the engine took for it."""
 
     seed: int
     outputs: Mapping[str, Volume]
@@ -70,6 +87,12 @@ class RunListener(Protocol):
     def run_progressed(self, run: Run, progress: RunProgress) -> None:
         """The run got further."""
 
+    def run_announced(self, run: Run, output: OutputInfo) -> None:
+        """Slices of this output will come; told again when the worker was restarted."""
+
+    def run_grew(self, run: Run, output: str, z: int, pixels: np.ndarray) -> None:
+        """A slice (channel, y, x) of an announced output came."""
+
     def run_made(self, run: Run, made: Made) -> None:
         """One of the run's jobs is done."""
 
@@ -90,6 +113,8 @@ class Run:
         self._jobs: list[Job] = []
         self._running_since = 0.0
         self._last_seconds: float | None = None
+        self._streamed: set[str] = set()
+        self.standing: Standing | None = None
 
     def start(self) -> None:
         """Begin, on a thread of its own."""
@@ -128,15 +153,23 @@ class Run:
 
     def _submit(self, client: Client, seed: int) -> Job:
         request = self.request
+        if request.goes_on is not None:
+            job = client.job(request.goes_on.job)
+            self._streamed = {output.name for output in job.resume().outputs if output.kind != STATE}
+            return job
         given: dict[str, Any] = {**request.inputs, **request.params}
         return client.submit(request.engine, model=request.model, seed=seed, **given)
 
     def _follow(self, index: int, seed: int, job: Job) -> None:
         self._running_since = 0.0
-        for event in job:
+        for event in job.events(self.request.goes_on.event if self.request.goes_on else 0):
+            self.standing = Standing(job.id, event.number)
             self._heed(index, event)
-        names = [output.name for output in job.info().outputs] or [""]  # "": the job says itself that it has none
-        outputs = {name: job.result(name) for name in names}
+            if self.request.streams:
+                self._stream(job, event)
+        if self.request.streams:
+            job.wait()
+        outputs = {} if self.request.streams else _outputs(job)
         made = Made(seed, outputs, job.info().recipe, job.id, self._last_seconds or 0.0)
         self._tell(lambda to: to.run_made(self, made))
 
@@ -149,6 +182,15 @@ class Run:
             self._last_seconds = event.time - self._running_since
         if progress := self._progress(index, event):
             self._tell(lambda to: to.run_progressed(self, progress))
+
+    def _stream(self, job: Job, event: Event) -> None:
+        info, z = event.output_info, event.z
+        if event.kind is EventKind.OUTPUT and info is not None and info.kind != STATE:
+            self._streamed.add(info.name)
+            self._tell(lambda to: to.run_announced(self, info))
+        if event.kind is EventKind.SLICE and (name := event.output) in self._streamed:
+            pixels = job.slice(z, name).array[:, 0]
+            self._tell(lambda to: to.run_grew(self, name, z, pixels))
 
     def _progress(self, index: int, event: Event) -> RunProgress | None:
         count = len(self.request.seeds)
@@ -167,3 +209,9 @@ class Run:
 
     def _end(self, ending: Ending, problem: MedSynthError | None = None) -> None:
         self._tell(lambda to: to.run_ended(self, ending, problem))
+
+
+def _outputs(job: Job) -> dict[str, Volume]:
+    """Return what a job gave for looking at."""
+    names = [output.name for output in job.info().outputs if output.kind != STATE]
+    return {name: job.result(name) for name in names or [""]}  # "": the job says itself that it has none

@@ -129,7 +129,7 @@ class ScriptedJob:
         self._cancelled = threading.Event()
         self._state = JobState.QUEUED
 
-    def __iter__(self) -> Iterator[Event]:
+    def events(self, after: int = 0) -> Iterator[Event]:
         yield Event(1, self.id, EventKind.STATE, time.time(), state=JobState.RUNNING)
         for step in range(4):
             if self._cancelled.wait(self._script.job_seconds / 4):

@@ -24,13 +24,15 @@ from medsynth_core.engines.tumor.model import TumorModel
 from medsynth_core.engines.tumor.shape import TumorShape
 from medsynth_core.engines.tumor.slabs import MARGIN, kept_around
 from medsynth_core.engines.tumor.stacks import FULL, PIXEL_MM, intensity_scale
-from medsynth_core.engines.tumor.style import Style, style_of
+from medsynth_core.engines.tumor.style import FOREGROUND, Head, Style, style_of
 from medsynth_core.errors import InputError, ParameterError, ShapeError
 from medsynth_core.volume import Volume
 
 Plane = npt.NDArray[Any]
 Planes = npt.NDArray[np.float32]
 NO_TUMOR = -1.0
+CUT = 0.5
+"""A head goes on where the outermost slices show more than this share of its largest section."""
 VISIBLE = 0.5
 """A voxel is tumor only where at least this share of it is seen."""
 
@@ -126,6 +128,12 @@ class Background:
         """How it looks. Raises InputError when it has no head."""
         return style_of(self.stack, (self.frame.spacing_mm[0], PIXEL_MM, PIXEL_MM))
 
+    @property
+    def is_cut(self) -> bool:
+        """Whether the head goes on above and below, so that its height cannot be seen."""
+        area = (self.stack > FOREGROUND).sum(axis=(1, 2))
+        return bool(min(area[0], area[-1]) > CUT * area.max())
+
     def scaled(self, plane: Plane) -> Planes:
         """Return intensities as the model has them, in [0, 1]."""
         return np.clip((plane.astype(np.float32) - self.ground) * (FULL / self.top), 0, 1).astype(np.float32)
@@ -145,6 +153,7 @@ class Kept:
     background: Background
     model: TumorModel
     shape: TumorShape
+    head: Head
     _latents: dict[int, Tensor] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
@@ -159,7 +168,7 @@ class Kept:
         """Where the lesion may grow, (z, 1, h, w)."""
         z_mm = torch.from_numpy(self.background.frame.z_mm)
         side = self.model.latent_shape[-1]
-        return kept_around(hints(self.shape, self.background.style.head, z_mm, side, self.model.field_mm))
+        return kept_around(hints(self.shape, self.head, z_mm, side, self.model.field_mm))
 
     @cached_property
     def grown(self) -> range:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -79,13 +79,13 @@ def prepare(task: Task) -> Case:
     rng = np.random.default_rng((abs(task.seed), int(task.seed < 0)))
     background = _background(task)
     frame = background.frame if background else _new_frame(params, model.prior)
-    style = background.style if background else model.prior.draw_style(rng)
+    style, flags = _seen(background, model.prior) if background else (model.prior.draw_style(rng), {})
     asked = asked_from(params, frame.to_frame)
     concerns = check(asked, model.prior, style.head, _room(frame, model), frame.to_world)
     shape = _completed(asked, model, frame, style.head, rng)
-    ground = Kept(background, model, shape) if background else Blank(frame, model.latent_shape)
-    anchor, flags = _anchor(params.anchor, frame, shape)
-    flags |= {concern.key: concern.text for concern in concerns}
+    ground = Kept(background, model, shape, style.head) if background else Blank(frame, model.latent_shape)
+    anchor, remarks = _anchor(params.anchor, frame, shape)
+    flags |= remarks | {concern.key: concern.text for concern in concerns}
     return Case(model, frame, ground, shape, style, task.seed, anchor, params, flags)
 
 
@@ -98,6 +98,17 @@ def _background(task: Task) -> Background | None:
         if value := getattr(task.params, name):
             raise ParameterError(f"{name} is {value:g}: with a background the grid is the background's; leave it at 0")
     return Background.read(task.inputs["background"])
+
+
+def _seen(background: Background, prior: Prior) -> tuple[Style, dict[str, str]]:
+    """Return how a background looks; a head that goes on above and below is taken to be of the usual height, with a remark."""
+    style = background.style
+    if not background.is_cut:
+        return style, {}
+    (x, y, _), (across, deep, high) = style.head.center_mm, style.head.half_mm
+    usual = Style.from_vector(prior.styles.mean).head.half_mm[2]
+    taken = replace(style, head=Head((x, y, 0.0), (across, deep, max(high, usual))))
+    return taken, {"flag_head": "the background shows a part of a head: it is taken for the middle of one of the usual height"}
 
 
 def _new_frame(params: Params, prior: Prior) -> Frame:

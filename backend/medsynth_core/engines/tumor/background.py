@@ -18,11 +18,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from medsynth_core.engines.tumor.body import ellipsoid, hints, outer_half_mm
+from medsynth_core.engines.tumor.body import MARGIN, ellipsoid, hints, kept_free, outer_half_mm
 from medsynth_core.engines.tumor.frame import Frame, frame_of, positions
 from medsynth_core.engines.tumor.model import TumorModel
 from medsynth_core.engines.tumor.shape import TumorShape
-from medsynth_core.engines.tumor.slabs import MARGIN, kept_around
 from medsynth_core.engines.tumor.stacks import FULL, PIXEL_MM, intensity_scale
 from medsynth_core.engines.tumor.style import FOREGROUND, Head, Style, style_of
 from medsynth_core.errors import InputError, ParameterError, ShapeError
@@ -168,7 +167,7 @@ class Kept:
         """Where the lesion may grow, (z, 1, h, w)."""
         z_mm = torch.from_numpy(self.background.frame.z_mm)
         side = self.model.latent_shape[-1]
-        return kept_around(hints(self.shape, self.head, z_mm, side, self.model.field_mm))
+        return kept_free(hints(self.shape, self.head, z_mm, side, self.model.field_mm))
 
     @cached_property
     def grown(self) -> range:

@@ -15,6 +15,8 @@ from napari_medsynth.connections import Connections
 
 FLAT_MS, DEEP_MS = 67, 500
 """Least time between two redraws: 15 a second in a slice view, 2 in 3-D, where the whole volume is drawn."""
+BREATH = 2
+"""Times what a redraw takes that is between two: on a slow display half of the time is left for the user."""
 
 
 class Redraw(QObject):
@@ -39,6 +41,10 @@ class Redraw(QObject):
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self.flush)
+        self._drawn = QTimer(self)
+        self._drawn.setSingleShot(True)
+        self._drawn.timeout.connect(self._note_cost)
+        self._cost_ms = 0
 
     @contextlib.contextmanager
     def quietly(self) -> Iterator[None]:
@@ -62,18 +68,18 @@ class Redraw(QObject):
     def flush(self) -> None:
         """Draw now what waits."""
         self._timer.stop()
+        self._since.start()
         waiting, self._waiting = list(self._waiting.values()), {}
         newest, self._newest = self._newest, None
-        if newest is not None:
-            self.go_to(*newest)
+        moved = newest is not None and self.go_to(*newest)
         for layer in waiting:
-            if layer in self._viewer.layers:
+            if not moved and layer in self._viewer.layers:  # a move draws all layers
                 layer.refresh(thumbnail=False, highlight=False, extent=False)
-        self._since.start()
+        self._drawn.start(0)
 
-    def go_to(self, layer: Layer, z: int) -> None:
-        """Show slice z of a layer in the slice view; no move of the user's."""
-        dims = self._viewer.dims
+    def go_to(self, layer: Layer, z: int) -> bool:
+        """Show slice z of a layer in the slice view; no move of the user's. Return whether another one was shown."""
+        dims, before = self._viewer.dims, self.slice_of(layer)
         here = np.array(layer.world_to_data(dims.point[-layer.ndim :]))
         here[-3] = z
         first = dims.ndim - layer.ndim
@@ -81,6 +87,7 @@ class Redraw(QObject):
             for axis, place in enumerate(layer.data_to_world(here)):
                 if axis + first not in dims.displayed:
                     dims.set_point(axis + first, float(place))
+        return self.slice_of(layer) != before
 
     def slice_of(self, layer: Layer) -> int | None:
         """Return which slice of a layer is shown, None where the view shows many."""
@@ -94,7 +101,11 @@ class Redraw(QObject):
 
     def _rest(self) -> int:
         least = FLAT_MS if self._viewer.dims.ndisplay == 2 else DEEP_MS
-        return max(0, least - int(self._since.elapsed())) if self._since.isValid() else 0
+        return max(0, max(least, BREATH * self._cost_ms) - int(self._since.elapsed())) if self._since.isValid() else 0
+
+    def _note_cost(self) -> None:
+        """Note what the last redraw took, painting included: this runs when all events have been worked off."""
+        self._cost_ms = int(self._since.elapsed())
 
     def _moved(self, *_: Any) -> None:
         if self.busy and self.follow and not self._moving:

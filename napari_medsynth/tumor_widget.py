@@ -16,7 +16,7 @@ from medsynth_core.tumor_words import PLACE, TRIPLES
 from medsynth_core.volume import Volume
 from napari_medsynth import preflight, tumor_preflight
 from napari_medsynth.engine_widget import EngineWidget
-from napari_medsynth.grow_layers import GrowingLayers
+from napari_medsynth.grow_layers import GrowingLayers, load_ahead
 from napari_medsynth.grow_view import GrowView
 from napari_medsynth.lamp import Lamp
 from napari_medsynth.message_panel import Message
@@ -45,6 +45,7 @@ class TumorWidget(EngineWidget):
     ) -> None:
         panel = TumorPanel(napari_viewer)
         super().__init__(napari_viewer, engine, panel, TumorDesk(napari_viewer, panel), connect)
+        load_ahead()
         self.growth = GrowView(napari_viewer, panel.grow, self)
         self._request: RunRequest | None = None
         self._stopped: Standing | None = None

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from napari.layers import Vectors
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QPoint, Qt
 from qtpy.QtWidgets import QPushButton
 
 from napari_medsynth import strokes
@@ -32,13 +32,13 @@ def pair(desk: Desk) -> tuple[Any, Any]:
 def whole(growth: Growth, desk: Desk) -> bool:
     """Return whether both layers are what the job gives."""
     job = growth.jobs["job1"]
-    return all(np.array_equal(layer.data, job.result(name).array[0]) for layer, name in zip(pair(desk), ("image", "mask")))  # noqa: B905
+    expected = [job.result(name).array[0] for name in ("image", "mask")]
+    return all(np.array_equal(layer.data, array) for layer, array in zip(pair(desk), expected, strict=True))
 
 
 def wait_slices(desk: Desk, count: int) -> None:
-    desk.wait(
-        f"{count} slices", lambda: desk.widget.growth.growing is not None and len(desk.widget.growth.growing.order) >= count
-    )
+    growth = desk.widget.growth
+    desk.wait(f"{count} slices", lambda: growth.growing is not None and len(growth.growing.order) >= count)
 
 
 def half_grown(desk: Desk, growth: Growth, count: int = 5) -> None:
@@ -258,7 +258,7 @@ def test_a_click_on_the_ruler_looks_at_that_slice(open_tumor: Open) -> None:
     desk = open_tumor()
     desk.click_run()
     ruler = desk.panel.grow.ruler
-    strokes.QTest.mouseClick(ruler, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, ruler.rect().topLeft())
+    strokes.QTest.mouseClick(ruler, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, QPoint(2, 5))
     assert ruler.shown == 0
     image, _ = pair(desk)
     assert image.world_to_data(desk.viewer.dims.point)[0] == pytest.approx(0)
@@ -563,13 +563,13 @@ def test_the_closed_dock_leaves_no_outline_and_no_listener(open_tumor: Open, gro
     place(desk)
     desk.click_at((0, 0))
     viewer, gone = desk.viewer, weakref.ref(desk.widget)
-    orientation = viewer.camera.orientation
+    orientation, hands = viewer.camera.orientation, len(viewer.mouse_drag_callbacks)
     viewer.window.remove_dock_widget(desk.dock)
     desk.widget = desk.panel = desk.dock = None
     strokes.wait_until("the end of the widget", lambda: gc.collect() >= 0 and gone() is None, 5)
     assert not list(viewer.layers)
     assert viewer.camera.orientation != orientation
-    assert not viewer.mouse_drag_callbacks
+    assert len(viewer.mouse_drag_callbacks) == hands - 1
     viewer.add_image(np.zeros((4, 8, 8)))
 
 

@@ -111,7 +111,7 @@ def test_a_picture_of_one_slice_is_a_background_too(grow: Grow) -> None:
     affine[:3, 2] *= 0.8
     one = Volume(plain.array[:, 1:2], affine)
     grown = grow(background=one, place="given", center_x_mm=-28.0)
-    assert "flag_head" not in grow(background=plain, **LESION).notes
+    assert "flag_head" not in grow(background=head(9, 30), **LESION).notes
     assert grown.order("image") == [0]
     assert "part of a head" in str(grown.notes["flag_head"])
     assert (grown.volume("image") != one.array).any()

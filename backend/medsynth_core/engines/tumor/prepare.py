@@ -26,7 +26,9 @@ def prepare(data: Path, order: TrainingOrder) -> TumorRecipe:
     """Return the recipe for a folder of volumes. Raises TrainingDataError with the list of offenders before anything starts."""
     if order.starter not in ("", LGG_FLAIR):
         raise ParameterError(f"starter is {order.starter!r}: of tumor there is {LGG_FLAIR}")
-    options = replace(order.volumes, stack_height_mm=STACK_HEIGHT_MM) if order.starter else order.volumes
+    options = order.volumes
+    if order.starter and options.stack_height_mm is None:
+        options = replace(options, stack_height_mm=STACK_HEIGHT_MM)
     survey = survey_folder(data, options, order.columns, SIGHT)
     training, validation = split(survey.cases, bool(order.starter))
     stacks = read_stacks(training, options)

@@ -8,7 +8,7 @@ from typing import Any
 
 import napari
 import numpy as np
-from napari.layers import Image
+from napari.layers import Image, Layer
 
 from medsynth_core.protocol import ModelCard
 from medsynth_core.volume import Volume
@@ -120,12 +120,15 @@ class TumorDesk(Desk):
         self.guide.clear()
         self.upright.set(False)
 
-    def turn_if_alone(self) -> bool:
-        """Turn the view upright if nothing but our outlines is in it, and return whether that is so."""
-        alone = all(layer in self.guide.layers for layer in self._viewer.layers)
-        if alone:
+    @property
+    def alone(self) -> bool:
+        """Whether nothing but our outlines is in the viewer."""
+        return all(layer in self.guide.layers for layer in self._viewer.layers)
+
+    def turn_if_alone(self) -> None:
+        """Turn the view upright if nothing but our outlines is in it."""
+        if self.alone:
             self._panel.place_row.upright.setChecked(True)
-        return alone
 
     def redraw(self) -> None:
         """Draw the outlines among the layers there are now, if they are wanted."""
@@ -147,7 +150,8 @@ class TumorDesk(Desk):
                 self._viewer.layers.selection.active = self._clicks_went_to
 
     def _begin_placing(self) -> None:
-        alone = self.turn_if_alone()
+        alone = self.alone
+        self.turn_if_alone()
         self._viewer.dims.ndisplay = 2
         self._clicks_went_to = self._viewer.layers.selection.active
         self._viewer.layers.selection.active = None  # else a click would paint, too
@@ -156,13 +160,12 @@ class TumorDesk(Desk):
         if alone and self.guide.layers:
             self._viewer.reset_view()
 
-    def _others(self) -> bool:
-        """Return whether a volume in the viewer shows where things are, so that no typical head is needed."""
-        return any(layer.ndim >= 3 and layer not in self.guide.layers for layer in self._viewer.layers)
+    def _others(self) -> list[Layer]:
+        """Return the volumes in the viewer: they show where things are, so that no typical head is needed."""
+        return [layer for layer in self._viewer.layers if layer.ndim >= 3 and layer not in self.guide.layers]
 
     def _step(self) -> Step:
-        """Return how far the sliders should move at once, (z, y, x) in mm."""
-        if self._others():
-            z, y, x = (*(1.0,) * 3, *self._viewer.layers.extent.step)[-3:]
-            return float(z), float(y), float(x)
-        return self.trained.slice_mm or 1.0, 1.0, 1.0
+        """Return how far the sliders should move at once, (z, y, x) in mm: as the volumes there are let them."""
+        steps = [np.array(layer.extent.step)[-3:] for layer in self._others()]
+        z, y, x = np.min(steps, axis=0) if steps else (self.trained.slice_mm or 1.0, 1.0, 1.0)
+        return float(z), float(y), float(x)

@@ -72,11 +72,14 @@ class TumorWidget(EngineWidget):
         self.launch(self._request)
 
     def run_announced(self, run: Run, output: OutputInfo) -> None:
-        """Add a layer, full size, and look at where it will grow from."""
+        """Add a layer, full size; where it is the first one, the whole of it is shown."""
         if run is self._run:
+            alone = self.desk.alone
             with self.growth.redraw.quietly():
                 self.growth.announce(output)
                 self.desk.redraw()
+            if alone:
+                self._viewer.reset_view()
 
     def run_grew(self, run: Run, output: str, z: int, pixels: np.ndarray) -> None:
         """Let a slice drop in."""

@@ -46,7 +46,7 @@ def main() -> None:
 
 
 def take_pictures(folder: Path) -> None:
-    """Place a tumor, let it grow, and write tumor-growth-1.png to -6.png; the last in the light theme."""
+    """Place a tumor, let it grow, and write tumor-growth-1.png to -6.png; the fifth in the light theme."""
     import napari
 
     from napari_medsynth import strokes
@@ -67,7 +67,9 @@ def take_pictures(folder: Path) -> None:
             strokes.wait_until(f"{count} slices", lambda count=count: grown() >= count, seconds=300)
             _take(widget, folder, number)
         strokes.wait_until("the volume", lambda: widget.panel.button.mode.value == "ready", seconds=300)
+        viewer.theme = "light"
         _take(widget, folder, 5)
+        viewer.theme = "dark"
         _show_body(viewer, widget)
         _take(widget, folder, 6)
     finally:
@@ -107,14 +109,13 @@ def _grow(widget: Any) -> Callable[[], int]:
 
 
 def _show_body(viewer: Any, widget: Any) -> None:
-    """Look at the volume from the side, in 3-D and in the light theme."""
+    """Look at the volume in 3-D, from the front and a little from the side."""
     from napari_medsynth import strokes
 
-    viewer.theme = "light"
     strokes.click(widget.panel.place_row.place)
     viewer.dims.ndisplay = 3
     viewer.reset_view()
-    viewer.camera.angles = (0.0, 25.0, 60.0)
+    viewer.camera.set_view_direction(view_direction=(-0.2, -1.0, -0.6), up_direction=(1.0, 0.0, 0.0))
     strokes.settle(3000)
 
 

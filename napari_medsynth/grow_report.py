@@ -12,6 +12,9 @@ ASKED, GOT, FLAG = "asked_", "got_", "flag_"
 """How the keys of the engine's notes begin."""
 FAR_SHARE, FAR_MM = 0.3, 10.0
 """From this share of the volume, or this far from the center, the tumor is not the one asked for."""
+NARROW = "\N{NO-BREAK SPACE}"
+TIMES = f"{NARROW}×{NARROW}"
+"""A size is not broken over two lines."""
 
 
 def report(recipe: Mapping[str, Any]) -> tuple[Lamp, str, str]:
@@ -47,7 +50,7 @@ def _away(asked: Mapping[str, Any], got: Mapping[str, Any]) -> float | None:
 
 def _size(numbers: Mapping[str, Any]) -> str:
     extents = [numbers.get(f"extent_{axis}_mm") for axis in "xyz"]
-    return "" if None in extents else " × ".join(f"{extent:.0f}" for extent in extents) + " mm"
+    return "" if None in extents else f"{TIMES.join(f'{extent:.0f}' for extent in extents)}{NARROW}mm"
 
 
 def _long(asked: Mapping[str, Any], got: Mapping[str, Any], flags: Mapping[str, Any]) -> str:

@@ -83,7 +83,9 @@ def test_a_click_on_grow_gives_image_and_mask_with_recipe_and_report(open_tumor:
     assert recipe["job"] == "job1"
     assert recipe["asked_volume_ml"] == 30.0
     assert recipe["got_volume_ml"] == 27.5
-    assert desk.panel.grow.result.text() == "27.5 ml of 30.0 asked · 5 mm off · 40 × 38 × 30 mm"
+    assert (
+        desk.panel.grow.result.text().replace("\N{NO-BREAK SPACE}", " ") == "27.5 ml of 30.0 asked · 5 mm off · 40 × 38 × 30 mm"
+    )
     assert desk.panel.grow.count.text() == "12 / 12 slices"
     assert not desk.panel.message.isVisible()
 

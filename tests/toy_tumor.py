@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from medsynth_core.engines._base import EngineEvent, Note, Progress, Slice
-from medsynth_core.engines.tumor.autoencoder import SliceAutoencoder
+from medsynth_core.engines.tumor.autoencoder import PATCH, SliceAutoencoder
 from medsynth_core.engines.tumor.model import save_model
 from medsynth_core.engines.tumor.network import SlabNetwork
 from medsynth_core.engines.tumor.prior import Prior
@@ -38,6 +38,7 @@ def write_tumor_model(folder: Path) -> Path:
     torch.manual_seed(0)
     autoencoder, network = SliceAutoencoder((8, 16)), SlabNetwork((16, 48), depth=1)
     _shake(network)
+    _thin(autoencoder)
     save_model(autoencoder, network, toy_prior(), folder)
     finish_folder(folder, CARD)
     return folder
@@ -62,6 +63,15 @@ def _shake(network: nn.Module) -> None:
         for values in network.parameters():
             if not bool(values.any()):
                 values.normal_(0, 0.05)
+
+
+def _thin(autoencoder: SliceAutoencoder) -> None:
+    """Make tumor rare: a mask of noise has more surface than a test has time to measure."""
+    last = autoencoder.decoder[-1]
+    assert isinstance(last, nn.Conv2d)
+    assert last.bias is not None
+    with torch.no_grad():
+        last.bias[PATCH**2 :] -= 0.6
 
 
 class Grown:

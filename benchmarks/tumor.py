@@ -1,6 +1,6 @@
 """Tumors: asked and got, mask and image, flicker, speed, kill -9, copies. One table, every row with its bar.
 
-    make bench-tumor                                         the model that ships, held-out patients; about an hour on 4 cores
+    make bench-tumor                                         the model that ships, held-out patients; half an hour on 4 idle cores
     make bench-tumor BENCH="--quick --model runs/mine"       under three minutes: every row, few volumes, to see that all works
     make bench-tumor BENCH="--side tuning --part flicker"
 

@@ -19,7 +19,7 @@ from typing import Any
 
 IMAGES = Path(__file__).parent / "images"
 SLICES = 48
-MOMENTS = {2: 5, 3: SLICES // 2, 4: SLICES - 8}
+MOMENTS = {2: 5, 3: 15, 4: 30}
 """Picture by number: how many slices are there when it is taken."""
 WHERE = (18.0, 30.0)
 """World y and x in mm: to the front and to the patient's right."""

@@ -19,7 +19,7 @@ from typing import Any
 
 IMAGES = Path(__file__).parent / "images"
 SLICES = 48
-MOMENTS = {2: 5, 3: 15, 4: 30}
+MOMENTS = {2: 2, 3: 15, 4: 30}
 """Picture by number: how many slices are there when it is taken."""
 WHERE = (18.0, 30.0)
 """World y and x in mm: to the front and to the patient's right."""
@@ -68,6 +68,7 @@ def take_pictures(folder: Path) -> None:
             _take(widget, folder, number)
         strokes.wait_until("the volume", lambda: widget.panel.button.mode.value == "ready", seconds=300)
         viewer.theme = "light"
+        strokes.settle()
         _take(widget, folder, 5)
         viewer.theme = "dark"
         _show_body(viewer, widget)
@@ -125,7 +126,7 @@ def _take(widget: Any, folder: Path, number: int) -> None:
 
     from napari_medsynth import demo, strokes
 
-    strokes.settle(150)
+    strokes.settle(60)
     path = folder / f"tumor-growth-{number}.png"
     demo.save_picture(widget.window(), path)
     with Image.open(path) as opened:

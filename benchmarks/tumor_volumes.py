@@ -1,6 +1,6 @@
 """Synthetic volumes for the benchmark: grown in several processes, kept on disk, so that a bench cut short goes on where it was.
 
-    runs/bench/tumor/<weights and code>/<order>.npz      image, mask, spacing, what was noted, seconds
+    runs/bench/tumor/<weights and code>/<order>.safetensors      image, mask, spacing, what was noted, seconds
 
 A kept volume is used again only with the same weights, the same code of the engine and the same order.
 """
@@ -20,6 +20,8 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors import safe_open
+from safetensors.numpy import save_file
 
 from medsynth_core.engines import tumor
 from medsynth_core.engines._base import Note, Slice, Task
@@ -112,7 +114,7 @@ class Nursery:
         return [read(order, self._path(order)) for order in orders]
 
     def _path(self, order: Order) -> Path:
-        return self._folder / f"{order.key}.npz"
+        return self._folder / f"{order.key}.safetensors"
 
     def _made(self, orders: Sequence[Order]) -> Iterator[Grown]:
         if not orders:
@@ -134,23 +136,22 @@ def fingerprint(model: Path) -> str:
 def write(made: Grown, path: Path) -> None:
     """Keep a volume, whole or not at all."""
     told = {"notes": made.notes, "first_s": made.first_s, "total_s": made.total_s, "refused": made.refused}
-    arrays: dict[str, np.ndarray] = {"told": np.array(json.dumps(told))}
+    arrays: dict[str, np.ndarray] = {"seconds": np.array([made.total_s])}  # never empty: a refused request has no volume
     if made.stack is not None:
         arrays |= {"image": made.stack.image, "mask": made.stack.mask, "spacing": np.array(made.stack.spacing_mm)}
     partial = path.with_suffix(f".{os.getpid()}.partial")
-    with partial.open("wb") as file:
-        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+    save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, partial, {"told": json.dumps(told)})
     os.replace(partial, path)
 
 
 def read(order: Order, path: Path) -> Grown:
     """Return a kept volume."""
-    with np.load(path) as kept:
-        told = json.loads(str(kept["told"]))
+    with safe_open(path, framework="np") as kept:
+        told = json.loads(kept.metadata()["told"])
         stack = None
-        if "image" in kept:
-            z, y, x = (float(v) for v in kept["spacing"])
-            stack = Stack(kept["image"], kept["mask"], (z, y, x))
+        if "image" in kept.keys():  # noqa: SIM118  not a dict
+            z, y, x = (float(v) for v in kept.get_tensor("spacing"))
+            stack = Stack(kept.get_tensor("image"), kept.get_tensor("mask"), (z, y, x))
     return Grown(order, stack, told["notes"], told["first_s"], told["total_s"], told["refused"])
 
 

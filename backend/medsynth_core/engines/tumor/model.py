@@ -30,8 +30,14 @@ from medsynth_core.protocol import ModelCard
 CLASS_NAME, PRIOR_FILE = "TumorGrower", "prior.json"
 KNOWN_TIME = 0.05
 """Noise time of known positions while a slab grows."""
-GRID_SHIFT = 2.0
+CORNER = 4
+"""Pixels of the field's corners that are black: padding twice leaves specks there, and no head reaches so far."""
+GRID_SHIFT = 4.0
 """More of the steps at the noisy end, where the shape is decided."""
+NOISE_KEPT, NOISE_KEPT_STEPS = 1.05, 8
+"""What is left of the noise is held up by 5 % a step of 8 (less a step of more), because predictions are smoother than what they
+stand for and each step would hand its smoothness on. The contrary of ε-scaling (arXiv 2308.15321), for the contrary fault. Chosen
+on training patients: without it, neighboring slices differ a quarter too little."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +85,10 @@ class TumorModel:
     def decode(self, latents: Tensor) -> tuple[Tensor, Tensor]:
         """Return image (n, y, x) in [0, 1] and signed distance (n, y, x) of latents (n + 2, 8, h, w): with both neighbors."""
         made = self.autoencoder.decode(latents.to(self.device)).cpu()
-        return ((made[:, 0] + 1) / 2).clamp(0, 1), made[:, 1].clamp(-1, 1)
+        image = ((made[:, 0] + 1) / 2).clamp(0, 1)
+        for y in (slice(None, CORNER), slice(-CORNER, None)):
+            image[:, y, :CORNER] = image[:, y, -CORNER:] = 0
+        return image, made[:, 1].clamp(-1, 1)
 
     @torch.inference_mode()
     def grow(self, slab: Slab, steps: int, guidance: float, start: float = 1.0) -> Tensor:
@@ -94,11 +103,12 @@ class TumorModel:
         around = torch.lerp(known, noise, KNOWN_TIME)
         x_t = torch.where(free > 0.5, torch.lerp(known, noise, start) if start < 1 else noise, around)
         times = [t * start for t in time_grid(steps, GRID_SHIFT)]
+        kept = NOISE_KEPT ** (NOISE_KEPT_STEPS / steps)
         made = known
         for t, r in itertools.pairwise(times):
             made = self._predict(slab, x_t, torch.where(free > 0.5, t, min(KNOWN_TIME, t)), guidance)
-            velocity = (x_t - made) / t
-            x_t = torch.where(free > 0.5, x_t - (t - r) * velocity, around)
+            noise_left = (x_t - (1 - t) * made) / t
+            x_t = torch.where(free > 0.5, (1 - r) * made + r * kept * noise_left, around)
         return torch.where(free > 0.5, made, known).cpu()
 
     def _all_at_once(self, slab: Slab) -> Tensor:

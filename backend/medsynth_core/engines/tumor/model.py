@@ -104,9 +104,10 @@ class TumorModel:
         x_t = torch.where(free > 0.5, torch.lerp(known, noise, start) if start < 1 else noise, around)
         times = [t * start for t in time_grid(steps, GRID_SHIFT)]
         kept = NOISE_KEPT ** (NOISE_KEPT_STEPS / steps)
+        conditions = self._conditions(slab, rows=1 if guidance == 1 else 2)
         made = known
         for t, r in itertools.pairwise(times):
-            made = self._predict(slab, x_t, torch.where(free > 0.5, t, min(KNOWN_TIME, t)), guidance)
+            made = self._predict(x_t, torch.where(free > 0.5, t, min(KNOWN_TIME, t)), conditions, guidance)
             noise_left = (x_t - (1 - t) * made) / t
             x_t = torch.where(free > 0.5, (1 - r) * made + r * kept * noise_left, around)
         return torch.where(free > 0.5, made, known).cpu()
@@ -118,24 +119,20 @@ class TumorModel:
         numbers = torch.tensor([numbers_of(slab.shape)], device=self.device)
         return joint_sample(self.network, slab.noise.to(self.device), numbers).cpu()
 
-    def _predict(self, slab: Slab, x_t: Tensor, times: Tensor, guidance: float) -> Tensor:
-        """Return the predicted clean latents under classifier-free guidance (arXiv 2207.12598, eq. 6)."""
-        rows = 1 if guidance == 1 else 2
-        side = x_t.shape[-1]
-        pictures = hints(slab.shape, slab.style.head, slab.z_mm, side, self.field_mm).to(self.device)
-        numbers = torch.tensor([numbers_of(slab.shape)], device=self.device)
-        style = torch.from_numpy(slab.style.vector())[None].to(self.device)
+    def _conditions(self, slab: Slab, rows: int) -> tuple[Tensor, ...]:
+        """Return what the network is told of a slab beside its latents, the same at every step; row 1 is without the request."""
+        pictures = hints(slab.shape, slab.style.head, slab.z_mm, slab.known.shape[-1], self.field_mm)
+        numbers = torch.tensor([numbers_of(slab.shape)])
+        style = torch.from_numpy(slab.style.vector())[None]
         distance = float((slab.z_mm[1] - slab.z_mm[0]).abs()) if len(slab.z_mm) > 1 else self.prior.slice_mm_mean
-        asked = torch.tensor([True, False][:rows], device=self.device)
-        made = self.network(
-            x_t.expand(rows, *x_t.shape),
-            times.expand(rows, *times.shape),
-            pictures.expand(rows, *pictures.shape),
-            numbers.expand(rows, -1),
-            style.expand(rows, -1),
-            torch.full((rows,), distance, device=self.device),
-            asked,
-        )
+        told = (pictures.expand(rows, *pictures.shape), numbers.expand(rows, -1), style.expand(rows, -1))
+        last = (torch.full((rows,), distance), torch.tensor([True, False][:rows]))
+        return tuple(part.to(self.device) for part in (*told, *last))
+
+    def _predict(self, x_t: Tensor, times: Tensor, conditions: tuple[Tensor, ...], guidance: float) -> Tensor:
+        """Return the predicted clean latents under classifier-free guidance (arXiv 2207.12598, eq. 6)."""
+        rows = len(conditions[0])
+        made = self.network(x_t.expand(rows, *x_t.shape), times.expand(rows, *times.shape), *conditions)
         return made[0] if rows == 1 else made[1] + guidance * (made[0] - made[1])
 
 

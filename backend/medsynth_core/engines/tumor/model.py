@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import itertools
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +23,7 @@ from medsynth_core.engines.tumor.shape import TumorShape
 from medsynth_core.engines.tumor.stacks import FIELD_MM, PIXELS
 from medsynth_core.engines.tumor.style import Style
 from medsynth_core.errors import ModelError, ParameterError
-from medsynth_core.models.folder import verify
+from medsynth_core.models.folder import verify, write_json
 from medsynth_core.protocol import ModelCard
 
 CLASS_NAME, PRIOR_FILE = "TumorGrower", "prior.json"
@@ -159,11 +158,5 @@ def save_model(autoencoder: nn.Module, network: nn.Module, prior: Prior, folder:
         "autoencoder": [autoencoder_file.__name__, "SliceAutoencoder"],
         "slabs": [type(network).__module__, type(network).__name__],
     }
-    _write(folder / PRIOR_FILE, prior.to_json())
-    _write(folder / "model_index.json", index)
-
-
-def _write(path: Path, content: object) -> None:
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
-    os.replace(partial, path)
+    write_json(folder / PRIOR_FILE, prior.to_json())
+    write_json(folder / "model_index.json", index)

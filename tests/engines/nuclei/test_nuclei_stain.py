@@ -7,17 +7,7 @@ import pytest
 
 from medsynth_core.engines.nuclei.stain import Stain, restained, stain_of, varied
 from medsynth_core.errors import InputError
-
-PURPLE = Stain((0.65, 0.70, 0.29), (0.09, 0.954, 0.283), (1.2, 0.8), (240.0, 240.0, 240.0))
-
-
-def slide(stain: Stain, seed: int = 0, side: int = 96) -> np.ndarray:
-    """Return a picture of mixed amounts of both stains, a fifth of it bare."""
-    rng = np.random.default_rng(seed)
-    amounts = rng.beta(0.6, 0.6, (2, side * side)) * np.array(stain.full)[:, None]
-    amounts[:, rng.random(side * side) < 0.2] = 0
-    light = (np.array(stain.white)[:, None] + 1) * np.exp(-stain.matrix @ amounts) - 1
-    return light.clip(0, 255).round().astype(np.uint8).reshape(3, side, side)
+from tests.engines.nuclei.drawn import PURPLE, slide
 
 
 def test_the_stains_of_a_picture_are_those_it_was_made_with() -> None:

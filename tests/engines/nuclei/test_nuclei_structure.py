@@ -19,28 +19,9 @@ from medsynth_core.engines.nuclei.structure import (
     turned_maps,
 )
 from medsynth_core.evaluation.instances import panoptic_quality
+from tests.engines.nuclei.drawn import SIDE, ellipses
 
-SIDE = 96
 turns = st.tuples(st.booleans(), st.integers(-1, 5))
-
-
-def ellipses(seed: int, count: int, shape: tuple[int, int] = (SIDE, SIDE), least: float = 5.0, most: float = 11.0) -> np.ndarray:
-    """Return touching ellipses: each pixel belongs to the one it lies deepest in."""
-    rng = np.random.default_rng(seed)
-    y, x = np.mgrid[: shape[0], : shape[1]]
-    depth, instances = np.ones(shape), np.zeros(shape, np.int32)
-    placed: list[tuple[float, float, float]] = []
-    for _ in range(count * 20):
-        cy, cx = rng.uniform(0, shape[0]), rng.uniform(0, shape[1])
-        a, b, angle = rng.uniform(least, most), rng.uniform(least, most), rng.uniform(0, np.pi)
-        if len(placed) == count or any(np.hypot(cy - py, cx - px) < 0.85 * (max(a, b) + r) for py, px, r in placed):
-            continue
-        placed.append((cy, cx, max(a, b)))
-        u, w = (x - cx) * np.cos(angle) + (y - cy) * np.sin(angle), (y - cy) * np.cos(angle) - (x - cx) * np.sin(angle)
-        here = (u / a) ** 2 + (w / b) ** 2
-        instances[here < depth] = len(placed)
-        depth = np.minimum(depth, here)
-    return instances
 
 
 @given(seed=st.integers(0, 10**6), turn=turns)

@@ -23,6 +23,8 @@ LEAST_OD = 0.15
 ANGLE_PERCENT = 1.0
 FULL_PERCENT = 99.0
 LEAST_SHARE = 0.005
+FULL_MOST = 2.5
+"""Amounts above this are ink or a fold."""
 CENTER = np.array([0.55, 0.72, 0.40, 0.25, 0.85, 0.35, 1.2, 0.8, 0.8, 0.8, 0.8], np.float32)
 SPREAD = np.array([0.15, 0.12, 0.15, 0.15, 0.12, 0.20, 0.5, 0.4, 0.15, 0.15, 0.15], np.float32)
 """What the numbers are like, roughly: they bring a vector to scales of about 1."""
@@ -58,7 +60,7 @@ class Stain:
 
 
 def stain_of(image: Image) -> Stain:
-    """Return the stains of an image (3, y, x). Raises InputError where hardly a pixel is stained, or all are alike."""
+    """Return the stains of an image (3, y, x). Raises InputError where hardly a pixel is stained."""
     pixels = image.reshape(3, -1).astype(np.float64)
     white = np.percentile(pixels, FULL_PERCENT, axis=1)
     density = _density(pixels, white)
@@ -71,7 +73,7 @@ def stain_of(image: Image) -> Stain:
     ends = (directions @ np.array([np.sin(a), np.cos(a)]) for a in np.percentile(angles, (ANGLE_PERCENT, 100 - ANGLE_PERCENT)))
     hematoxylin, eosin = sorted((np.abs(end) / np.linalg.norm(end) for end in ends), key=lambda v: -v[0])  # it takes more red
     amounts = np.linalg.lstsq(np.stack([hematoxylin, eosin], axis=1), stained, rcond=None)[0]
-    full = np.percentile(amounts, FULL_PERCENT, axis=1).clip(0.05, 5)
+    full = np.percentile(amounts, FULL_PERCENT, axis=1).clip(0.05, FULL_MOST)
     return Stain(_three(hematoxylin), _three(eosin), (float(full[0]), float(full[1])), _three(white))
 
 

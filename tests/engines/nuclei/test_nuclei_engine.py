@@ -52,7 +52,7 @@ def test_without_anything_a_field_and_its_image_are_made_on_the_models_grid(toy:
         "structure": ((3, 1, 256, 256), "float32", "state"),
     }
     assert [e for e in events if isinstance(e, Progress)][-1] == Progress(2, 2, "tile 1")
-    assert {"got_nuclei", "got_density", "got_size_px"} <= {e.key for e in events if isinstance(e, Note)}
+    assert {"got_nuclei", "got_density", "got_size"} <= {e.key for e in events if isinstance(e, Note)}
 
 
 def test_nuclei_given_are_painted_as_they_are(toy: NucleiModel) -> None:

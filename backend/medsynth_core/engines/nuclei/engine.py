@@ -33,7 +33,7 @@ class Params:
 
     given: str = param(KEEP, "Nuclei given", choices=(KEEP, COMPLETE), help="keep: paint just these; complete: fill up the field")
     density: float = param(0.0, "Density", minimum=0, maximum=400, help="Nuclei per 256² pixels; 0: a plausible one is drawn")
-    size_px: float = param(0.0, "Mean area", minimum=0, maximum=20_000, unit="px", help="0: a plausible one is drawn")
+    size: float = param(0.0, "Mean area", minimum=0, maximum=20_000, unit="px", help="0: a plausible one is drawn")
     slices: int = param(1, "Tiles", minimum=1, maximum=1024, help="As many tiles, each with a seed of its own")
     height: int = param(0, "Rows", minimum=0, maximum=4096, unit="px", help="0: those of the nuclei given, or the model's")
     width: int = param(0, "Columns", minimum=0, maximum=4096, unit="px", help="0: those of the nuclei given, or the model's")

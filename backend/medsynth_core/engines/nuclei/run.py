@@ -36,7 +36,7 @@ def make(task: Task) -> Iterator[EngineEvent]:
         if all(part is not None for part in before):
             fields.append(before[0][0])  # type: ignore[index]
         else:
-            row = case.model.prior.draw(case.seed + z, case.params.density, case.params.size_px)
+            row = case.model.prior.draw(case.seed + z, case.params.density, case.params.size)
             fields.append(field := _field(case, z, row))
             yield Progress(2 * z + 1, total, f"nuclei of tile {z + 1}")
             yield Slice(INSTANCES, z, field[None].astype(np.uint16))
@@ -84,7 +84,7 @@ def _flags(case: Case) -> Iterator[Note]:
     """Tell where what was asked lies beyond what the training tiles were like."""
     ranges = {
         "density": (case.params.density, [row.density for row in case.model.prior.rows]),
-        "size_px": (case.params.size_px, [row.size_px for row in case.model.prior.rows]),
+        "size": (case.params.size, [row.size_px for row in case.model.prior.rows]),
     }
     for name, (asked, there) in ranges.items():
         if asked and not min(there) <= asked <= max(there):
@@ -96,4 +96,4 @@ def _got(fields: list[npt.NDArray[np.integer]]) -> Iterator[Note]:
     pixels = sum(field.size for field in fields)
     yield Note("got_nuclei", len(areas))
     yield Note("got_density", round(len(areas) * PIXELS**2 / pixels, 2))
-    yield Note("got_size_px", round(float(areas.mean()), 1) if len(areas) else 0.0)
+    yield Note("got_size", round(float(areas.mean()), 1) if len(areas) else 0.0)

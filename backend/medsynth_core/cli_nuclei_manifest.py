@@ -39,9 +39,12 @@ class Record:
 def record_of(piece: Piece, asked: Mapping[str, Any], info: JobInfo) -> Record:
     """Return the record of a job that is done."""
     recipe = info.recipe
+    image, instances, structure = (path.relative_to(piece.folder).as_posix() for path in piece.outputs)
     return Record(
         piece.name,
-        *(path.relative_to(piece.folder).as_posix() for path in piece.outputs),
+        image,
+        instances,
+        structure,
         piece.seed,
         dict(asked),
         int(recipe.get("got_nuclei", 0)),

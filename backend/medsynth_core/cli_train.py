@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 Say = Callable[[str], None]
 LEARN_FROM_VOLUMES = ("tumor",)
 NUCLEI = "nuclei"
+ALL_PERCENT = 100
 VOLUME_OPTIONS = ("images", "masks", "modality", "tumor_label", "stack_height_mm")
 
 
@@ -58,7 +59,7 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--label-percent",
         type=int,
-        default=100,
+        default=ALL_PERCENT,
         metavar="P",
         help="nuclei: learn from the P percent of the training patches that k-means finds the most telling",
     )
@@ -110,10 +111,10 @@ def train(arguments: argparse.Namespace, say: Say) -> ModelCard:
 
 def _refuse_foreign(engine: str, arguments: argparse.Namespace) -> None:
     """Raise ParameterError for an option that this engine would not heed."""
-    foreign = ("grey", "label", "option") if engine in LEARN_FROM_VOLUMES else VOLUME_OPTIONS
+    foreign: tuple[str, ...] = ("grey", "label", "option") if engine in LEARN_FROM_VOLUMES else VOLUME_OPTIONS
     if engine == NUCLEI:
         foreign = ("grey", "label", "option", *VOLUME_OPTIONS)
-    elif arguments.label_percent != 100:
+    elif arguments.label_percent != ALL_PERCENT:
         raise ParameterError(f"--label-percent is for {NUCLEI}, not for {engine}: leave it out")
     for name in foreign:
         if getattr(arguments, name) not in (None, False, "", []):

@@ -19,6 +19,8 @@ from medsynth_core.engines.nuclei.tiles import Tile
 from medsynth_core.models.folder import finish_folder
 from tests.engines.nuclei.drawn import ellipses, slide
 
+torch.set_num_threads(1)  # toy networks: threads that wait for each other take ten times as long on a busy machine
+
 
 def tile(seed: int, side: int = 256) -> Tile:
     """Return a tile of ellipses, dark on pink."""

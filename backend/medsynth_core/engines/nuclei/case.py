@@ -54,8 +54,8 @@ def prepare(task: Task) -> Case:
         raise InputError("region is given without nuclei: give the instance map that it is a part of, as mask")
     size = _size(task.params, mask)
     slices = size[0]
-    given = None if mask is None else _stack(_instances(mask), slices)
-    chosen = None if region is None else _stack(_plane_of(region, "region", size) != 0, slices)
+    given = None if mask is None else _stack(_instances(mask), slices).astype(np.int32)
+    chosen = None if region is None else _stack(_plane_of(region, "region", size), slices) != 0
     colors = None if image is None else _colors(image)
     kept = None
     if chosen is not None and colors is not None:
@@ -117,4 +117,4 @@ def _stack(planes: npt.NDArray[np.generic], slices: int) -> npt.NDArray[np.gener
 def _colors(image: Volume) -> Image:
     if len(image.array) not in (1, 3) or image.array.dtype != np.uint8:
         raise InputError(f"image is {len(image.array)} channels of {image.array.dtype}: it must be 8-bit RGB (or grey)")
-    return np.repeat(image.array, 3, axis=0) if len(image.array) == 1 else image.array
+    return np.broadcast_to(image.array, (3, *image.array.shape[1:])).astype(np.uint8)

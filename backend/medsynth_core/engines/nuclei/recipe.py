@@ -75,9 +75,8 @@ class NucleiRecipe(FromPreset):
     @torch.no_grad()
     def strip(self, networks: nn.ModuleDict) -> np.ndarray:
         """Return four rows: made structures, images of them, images of real structures, and the real images."""
-        model = NucleiModel(
-            *(networks[name] for name in ("structures", "images", "hints")), self.prior, self.card(0), self.device
-        )
+        structures, images = (cast(Denoiser, networks[name]) for name in ("structures", "images"))
+        model = NucleiModel(structures, images, networks["hints"], self.prior, self.card(0), self.device)
         rng = np.random.default_rng(self.seed)
         tiles = self.validation or self.training
         real = [tiles[int(i)] for i in np.linspace(0, len(tiles) - 1, min(STRIP_PIECES, self.preset.batch)).round()]

@@ -35,8 +35,8 @@ def maps_of(instances: npt.NDArray[np.integer]) -> Maps:
     _, dense = np.unique(instances, return_inverse=True)
     numbers = dense.reshape(instances.shape)
     inside = instances > 0
-    rows, columns = np.indices(instances.shape)
-    offsets = [_scaled_offsets(numbers, axis) * inside for axis in (columns, rows)]
+    place = np.indices(instances.shape)  # rows, columns
+    offsets = [_scaled_offsets(numbers, place[axis]) * inside for axis in (1, 0)]
     return np.stack([np.where(inside, 1, -1), *offsets]).astype(np.float32)
 
 

@@ -100,7 +100,8 @@ def _read(pair: Pair) -> Tile:
     if labels.dtype.kind == "f" and (labels != np.rint(labels)).any():
         raise InputError("the instance labels hold fractions: they must be whole numbers")
     instances = renumbered(labels[0, 0].astype(np.int64)).astype(np.uint16)
-    return Tile(pair.stem, pair.group, pixels[:, 0], instances, stain_of(pixels[:, 0]))
+    image = pixels[:, 0].astype(np.uint8)
+    return Tile(pair.stem, pair.group, image, instances, stain_of(image))
 
 
 def _files(folder: Path) -> dict[str, Path]:

@@ -56,13 +56,6 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     add("--metadata", type=Path, metavar="CSV", help="table with a column `file`, for --group-by and --option")
     add("--group-by", default="", metavar="COLUMN", help="patient, slide or sequence: never on both sides of the split")
     add("--option", action="append", default=[], metavar="NAME=COLUMN", help="a column the model is told; repeat for each")
-    add(
-        "--label-percent",
-        type=int,
-        default=ALL_PERCENT,
-        metavar="P",
-        help="nuclei: learn from the P percent of the training patches that k-means finds the most telling",
-    )
     add("--license", default="not stated", help="terms of the data, for the model card")
     add("--steps", type=int, help="optimizer steps; default: the preset's")
     add("--batch", type=int, help="images a step; default: the preset's")
@@ -70,6 +63,7 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     add("--seed", type=int, default=0)
     add("--device", default="auto", choices=("auto", "cpu", "cuda"))
     _add_volume_arguments(parser.add_argument_group("volumes (tumor only)"))
+    _add_nuclei_arguments(parser.add_argument_group("instances (nuclei only)"))
 
 
 def _add_volume_arguments(group: argparse._ArgumentGroup) -> None:
@@ -88,6 +82,16 @@ def _add_volume_arguments(group: argparse._ArgumentGroup) -> None:
         help="counts as tumor; repeat; default: all but 0",
     )
     add("--stack-height-mm", type=float, metavar="MM", help="height of every head, where headers have no true slice distance")
+
+
+def _add_nuclei_arguments(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--label-percent",
+        type=int,
+        default=ALL_PERCENT,
+        metavar="P",
+        help="learn from the P percent of the training patches that k-means finds the most telling (default all)",
+    )
 
 
 def train(arguments: argparse.Namespace, say: Say) -> ModelCard:

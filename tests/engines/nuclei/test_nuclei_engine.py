@@ -10,6 +10,7 @@ import pytest
 from medsynth_core.engines._base import Note, Progress, Slice, Task
 from medsynth_core.engines.nuclei.engine import ENGINE
 from medsynth_core.engines.nuclei.model import NucleiModel
+from medsynth_core.engines.nuclei.run import MARGIN_PX, round_region
 from medsynth_core.errors import InputError, MedSynthError, ShapeError
 from medsynth_core.protocol import OutputInfo
 from medsynth_core.volume import Volume
@@ -83,6 +84,30 @@ def test_outside_of_a_region_image_and_nuclei_stay_bit_by_bit(toy: NucleiModel) 
     for n in kept:
         np.testing.assert_array_equal(again == n, n == FIELD)
     assert not (set(np.unique(again[outside])) - {0, *kept})
+
+
+@pytest.mark.parametrize("spot", [(0, 0), (700, 500), (1023, 999), (3, 998)])
+def test_a_small_change_in_a_large_image_is_looked_at_through_one_window(spot: tuple[int, int]) -> None:
+    free = np.zeros((1024, 1000), bool)
+    free[spot] = True
+    rows, columns = round_region(free) or (slice(0), slice(0))
+    assert (rows.stop - rows.start, columns.stop - columns.start) == (256, 256)
+    assert free[rows, columns].any()
+    assert rows.start >= 0
+    assert columns.stop <= 1000
+
+
+def test_a_large_region_is_seen_with_its_margin_and_an_empty_one_not_at_all() -> None:
+    free = np.zeros((1024, 300), bool)
+    assert round_region(free) is None
+    free[100:500, 40:290] = True
+    assert round_region(free) == (slice(100 - MARGIN_PX, 500 + MARGIN_PX), slice(0, 300))
+
+
+def test_nothing_is_made_anew_where_the_region_is_empty(toy: NucleiModel) -> None:
+    image = slide(side=80)[:, None, : SHAPE[0], : SHAPE[1]]
+    made = run(toy, inputs={"mask": given(), "region": region_of(slice(0), slice(0)), "image": image})
+    np.testing.assert_array_equal(made["image"], image)
 
 
 def test_tile_z_of_a_stack_is_the_single_tile_of_the_seed_plus_z(toy: NucleiModel) -> None:

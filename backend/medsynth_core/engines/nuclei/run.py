@@ -18,6 +18,8 @@ from medsynth_core.protocol import OutputInfo
 
 IMAGE, INSTANCES, STRUCTURE = "image", "instances", "structure"
 OUTPUTS = (INSTANCES, STRUCTURE, IMAGE)
+MARGIN_PX = 48
+"""So much round a region is seen while it is painted."""
 
 
 def make(task: Task) -> Iterator[EngineEvent]:
@@ -60,9 +62,30 @@ def _image(case: Case, z: int, field: npt.NDArray[np.int32], row: Likeness) -> n
     if case.kept is None or case.region is None:
         return _pixels(case.model.paint(field, stain, case.seed + z, _manner(case)))
     kept, free = case.kept[:, z], case.region[z]
-    around = torch.from_numpy(kept.astype(np.float32)) / 127.5 - 1
-    made = case.model.paint(field, stain, case.seed + z, _manner(case), around, free)
-    return np.where(free, _pixels(made), kept)
+    here = round_region(free)
+    if here is None:
+        return kept
+    around = torch.from_numpy(kept[:, *here].astype(np.float32)) / 127.5 - 1
+    made = case.model.paint(field[here], stain, case.seed + z, _manner(case), around, free[here])
+    image = kept.copy()
+    image[:, *here] = np.where(free[here], _pixels(made), kept[:, *here])
+    return image
+
+
+def round_region(free: npt.NDArray[np.bool_]) -> tuple[slice, slice] | None:
+    """Return the rectangle that is looked at to paint a region: with a margin, at least a window where the image is that large.
+
+    None for a region without pixels. A change in one place costs one window, however large the image.
+    """
+    if not free.any():
+        return None
+    spans = []
+    for axis in (1, 0):
+        there = np.flatnonzero(free.any(axis=axis))
+        least, whole = max(PIXELS, int(np.ptp(there)) + 1 + 2 * MARGIN_PX), free.shape[1 - axis]
+        start = max(0, min(int(there[0] + there[-1] + 1 - least) // 2, whole - least))
+        spans.append(slice(start, min(start + least, whole)))
+    return spans[0], spans[1]
 
 
 def _manner(case: Case) -> Manner:

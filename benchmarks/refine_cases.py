@@ -17,9 +17,9 @@ from benchmarks.refine_starts import starts
 from medsynth_core.engines.refine.coarse_model import CoarseModel
 from medsynth_core.engines.refine.items import Item
 from medsynth_core.engines.refine.sources import SOURCES, read_source
-from medsynth_core.training.sides import SIDES
 from medsynth_core.formats import read_mask
 from medsynth_core.models import registry
+from medsynth_core.training.sides import SIDES
 
 TAUGHT = ("polyp", "brain slice", "LGG FLAIR", "purple nuclei")
 NEVER_SEEN = ("skin", "retina")

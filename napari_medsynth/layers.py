@@ -20,7 +20,7 @@ from napari.utils.transforms import Affine
 
 from medsynth_core.errors import ShapeError
 from medsynth_core.volume import Volume
-from napari_medsynth.placement import spatial_shape, to_world, transforms
+from napari_medsynth.placement import spatial_shape, to_world, transforms, unit_mm
 
 RESULT_PREFIX = "[Synthetic]"
 
@@ -69,6 +69,20 @@ def shown_plane(layer: Layer, dims: Dims) -> Cut:
             raise ShapeError(f"the viewer shows a place outside of {layer.name}: move the slider to one of its slices")
     index = tuple(None if axis in axes else int(here[axis]) for axis in range(layer.ndim))
     return Cut(index, axes, transforms(layer), to_world(layer))
+
+
+def whole_volume(layer: Layer, dims: Dims) -> Cut:
+    """Return the layer's last three axes, whichever way the viewer is turned, at the slider's place along all others.
+
+    Raises ShapeError for a layer of fewer axes.
+    """
+    if layer.ndim < 3:
+        raise ShapeError(f"{layer.name} is a single plane: choose a volume")
+    here = np.rint(layer.world_to_data(dims.point[-layer.ndim :])).astype(int)
+    last = np.array(spatial_shape(layer)) - 1
+    others = tuple(int(i) for i in np.clip(here, 0, last)[:-3])
+    axes = (layer.ndim - 3, layer.ndim - 2, layer.ndim - 1)
+    return Cut((*others, None, None, None), axes, transforms(layer), to_world(layer))
 
 
 def take(layer: Layer, cut: Cut) -> np.ndarray:
@@ -134,6 +148,18 @@ def beside(layer: Layer, plane: Cut) -> list[Cut]:
     return [dataclasses.replace(plane, index=(*plane.index[: across[0]], i, *plane.index[across[0] + 1 :])) for i in near]
 
 
+def in_world(affine: np.ndarray) -> dict[str, Any]:
+    """Return the keyword arguments that put a layer (z, y, x) where a volume's affine from voxel (x, y, z) to world mm says."""
+    back = np.eye(4)
+    back[:3, :3] = np.eye(3)[::-1]
+    return {"affine": back @ affine @ back, "units": ("mm",) * 3, "axis_labels": ("z", "y", "x")}
+
+
+def on_cut(cut: Cut) -> dict[str, Any]:
+    """Return the keyword arguments that put a layer of all axes, one long where the cut spans none, onto the cut."""
+    return _cut_transforms(cut)
+
+
 def spacing_mm(cut: Cut) -> tuple[float, ...] | None:
     """Return the size of a pixel along each axis of the cut in mm, None where the layer's units are no lengths."""
     units = cut.transforms["units"]
@@ -182,8 +208,7 @@ def brush_size(layer: Labels) -> int:
 
 def _unit_mm(cut: Cut) -> np.ndarray:
     """Return how many mm one world unit is, per axis; 1 where the unit is no length."""
-    units = cut.transforms["units"]
-    return np.array([float((1 * unit).to("mm").magnitude) if unit.is_compatible_with("mm") else 1.0 for unit in units])
+    return np.array([unit_mm(unit) for unit in cut.transforms["units"]])
 
 
 def _put_back(pixels: np.ndarray, cut: Cut) -> np.ndarray:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+import napari
 import numpy as np
 from napari.layers import Layer
+
+Spot = tuple[float, float, float]
 
 
 def spatial_shape(layer: Layer) -> tuple[int, ...]:
@@ -45,6 +49,19 @@ def transforms(layer: Layer) -> dict[str, Any]:
         "units": tuple(layer.units),
         "axis_labels": tuple(layer.axis_labels),
     }
+
+
+def world_mm(viewer: napari.Viewer, point: Sequence[float]) -> Spot:
+    """Return a place of the viewer's world as (z, y, x) in mm, its last three axes; a world without units counts as mm."""
+    last = np.array([*(0.0,) * (3 - len(point)), *point], float)[-3:]
+    units = (*(None,) * 3, *(viewer.layers.extent.units or ()))[-3:]
+    z, y, x = (float(p) * (1.0 if unit is None else unit_mm(unit)) for p, unit in zip(last, units, strict=True))
+    return z, y, x
+
+
+def unit_mm(unit: Any) -> float:
+    """Return how many mm a unit of the world is; 1 where it is no length."""
+    return float((1 * unit).to("mm").magnitude) if unit.is_compatible_with("mm") else 1.0
 
 
 def to_world(layer: Layer) -> np.ndarray:

@@ -18,7 +18,7 @@ from medsynth_core.protocol import Capabilities, DeviceInfo, ModelCard
 LOW_MEMORY = 1 * 2**30
 LARGEST_SIDE = 4096
 """Longest side in pixels that one image may have here; more is a whole-slide image, for which this is the wrong tool."""
-NEED_A_MODEL = ("synthesize", "refine")
+NEED_A_MODEL = ("synthesize", "refine", "tumor")
 
 
 class Fix(enum.StrEnum):
@@ -28,6 +28,7 @@ class Fix(enum.StrEnum):
     NEW_MASK = "New mask"
     ALIGN_MASK = "Align mask"
     DRAW_MASK = "Draw one"
+    DRAW_PLACE = "Let it be drawn"
     MAP_LABELS = "Map labels"
     FREE_MEMORY = "Free memory"
 

@@ -30,13 +30,12 @@ def find_canvas(inside: QWidget) -> QWidget:
 
 
 def on_canvas(viewer: napari.Viewer, canvas: QWidget, place: Place) -> QPoint:
-    """Return the canvas pixel that shows the world place (y, x) of a 2-D view."""
+    """Return the canvas pixel that shows the world place (y, x) of a 2-D view, whichever way it is turned."""
     y, x = viewer.camera.center[-2:]
-    zoom = viewer.camera.zoom
-    return QPoint(
-        round(canvas.width() / 2 + (place[1] - x) * zoom),
-        round(canvas.height() / 2 + (place[0] - y) * zoom),
-    )
+    _, vertical, horizontal = (direction.value for direction in viewer.camera.orientation)
+    down = viewer.camera.zoom * (1 if vertical == "down" else -1)
+    right = viewer.camera.zoom * (1 if horizontal == "right" else -1)
+    return QPoint(round(canvas.width() / 2 + (place[1] - x) * right), round(canvas.height() / 2 + (place[0] - y) * down))
 
 
 def drag(viewer: napari.Viewer, canvas: QWidget, places: Sequence[Place], pause_ms: int = 1) -> None:

@@ -129,6 +129,9 @@ class ScriptedJob:
         self._cancelled = threading.Event()
         self._state = JobState.QUEUED
 
+    def __iter__(self) -> Iterator[Event]:
+        return self.events()
+
     def events(self, after: int = 0) -> Iterator[Event]:
         yield Event(1, self.id, EventKind.STATE, time.time(), state=JobState.RUNNING)
         for step in range(4):

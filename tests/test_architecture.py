@@ -15,7 +15,7 @@ SOURCES = sorted(path for package in PACKAGES for path in package.rglob("*.py"))
 OWN_CODE = [*SOURCES, *sorted((ROOT / "benchmarks").rglob("*.py"))]
 LIGHT = sorted(PACKAGES[0].glob("*.py"))
 
-COMMAND_LINE = {path.name for path in LIGHT if path.stem.startswith("cli") or path.stem.endswith("_command")}
+COMMAND_LINE = {path.name for path in LIGHT if path.stem.startswith(("cli", "file_pairs")) or path.stem.endswith("_command")}
 """May print, and import what is heavy inside the function that needs it."""
 
 LONG_BY_NATURE = {

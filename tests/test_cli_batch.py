@@ -20,10 +20,10 @@ from PIL import Image
 
 from medsynth_core import cli_refine, formats
 from medsynth_core.cli_journal import NAME
-from medsynth_core.cli_pairs import search
 from medsynth_core.cli_progress import duration, how_far
 from medsynth_core.client import connect
 from medsynth_core.errors import InputError, ServiceUnavailableError
+from medsynth_core.file_pairs import search
 from medsynth_core.formats import limits
 from medsynth_core.launcher import clean_environment
 from medsynth_core.volume import Volume

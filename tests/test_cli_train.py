@@ -108,3 +108,16 @@ def test_a_preset_named_beside_a_starter_is_the_one_that_trains() -> None:
     both = _preset(TrainingOrder(starter="brain-slice", preset="gpu"))
     assert (both.name, both.augmentation.zoom) == ("gpu", 0.05)
     assert _preset(TrainingOrder(starter="brain-slice")).name == "starter-brain-slice"
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("refine", "--label-percent", "10"), "--label-percent is for nuclei, not for refine"),
+        (("nuclei", "--grey"), "--grey is for engines that learn from single images with labels, not for nuclei"),
+        (("nuclei", "--modality", "flair"), "--modality is for tumor, not for nuclei"),
+    ],
+)
+def test_an_option_that_an_engine_would_not_heed_is_refused(tmp_path: Path, words: tuple[str, ...], sentence: str) -> None:
+    with pytest.raises(ParameterError, match=sentence):
+        train(read(words[0], str(tmp_path), "-o", str(tmp_path / "out"), *words[1:]), lambda _: None)

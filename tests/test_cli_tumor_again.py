@@ -64,7 +64,7 @@ def test_another_request_makes_the_volume_anew(script: Script, words: tuple[obje
 
 def test_a_default_that_is_spelled_out_changes_nothing(script: Script) -> None:
     tumor()
-    assert tumor("--guidance", 1.5, "--no-cleanup", "--anchor", -1) == 0
+    assert tumor("--guidance", 1, "--no-cleanup", "--anchor", -1) == 0
     assert len(script.submitted) == 1
 
 

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import medsynth_core
 from medsynth_core import launcher, places
+from medsynth_core.cli_nuclei import add_nuclei_arguments
+from medsynth_core.cli_nuclei import nuclei as make_nuclei
 from medsynth_core.cli_parser import Parser
 from medsynth_core.cli_refine import add_refine_arguments
 from medsynth_core.cli_refine import refine as refine_files
@@ -72,6 +74,11 @@ def refine(args: argparse.Namespace) -> int:
 def tumor(args: argparse.Namespace) -> int:
     """Grow a tumor volume of the size, shape and place asked for."""
     return grow_tumor(args)
+
+
+def nuclei(args: argparse.Namespace) -> int:
+    """Make pairs of histology and nuclei, as many as wanted."""
+    return make_nuclei(args)
 
 
 def train(args: argparse.Namespace) -> int:
@@ -180,6 +187,9 @@ def build_parser() -> Parser:
     grown = commands.add_parser("tumor", help=_first_line(tumor), allow_abbrev=False)
     add_tumor_arguments(grown)
     grown.set_defaults(run=tumor)
+    paired = commands.add_parser("nuclei", help=_first_line(nuclei), allow_abbrev=False)
+    add_nuclei_arguments(paired)
+    paired.set_defaults(run=nuclei)
     learn = commands.add_parser("train", help=_first_line(train), allow_abbrev=False)
     add_train_arguments(learn)
     learn.set_defaults(run=train)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medsynth_core.cli_case import Case
-from medsynth_core.cli_pairs import Found, Pairing, is_many, pair, search
 from medsynth_core.errors import FormatError, InputError
+from medsynth_core.file_pairs import Found, Pairing, is_many, pair, search
 
 LISTED = 5
 

@@ -16,12 +16,12 @@ from medsynth_core.cli_batch import Batch, Outcome, State, summary
 from medsynth_core.cli_case import ENGINE, Case, Wish, check_case, refine_case
 from medsynth_core.cli_jobs import cancelled_unless_saved, find_card, follow
 from medsynth_core.cli_journal import Journal
-from medsynth_core.cli_pairs import is_many
 from medsynth_core.cli_params import add_param_flags, given_params, label_names
 from medsynth_core.cli_plan import Folders, make_plan
 from medsynth_core.cli_report import ReportFile
 from medsynth_core.client import Job, connect
 from medsynth_core.errors import ParameterError
+from medsynth_core.file_pairs import is_many
 from medsynth_core.protocol import Capabilities, ModelCard, ParamInfo, Scalar
 
 DEFAULT_MODEL = "refiner"

@@ -13,10 +13,11 @@ from medsynth_core.cli_jobs import cancelled_unless_saved, find_card, follow
 from medsynth_core.cli_params import read_params
 from medsynth_core.client import Job, connect
 from medsynth_core.errors import InputError, ParameterError, ShapeError
+from medsynth_core.protocol import Capabilities
 from medsynth_core.vocabulary import understand
 from medsynth_core.volume import Volume
 
-ENGINE = "synthesize"
+ENGINE, NUCLEI = "synthesize", "nuclei"
 MAX_COUNT = 1000
 
 
@@ -49,18 +50,25 @@ def synthesize_files(order: Order) -> Iterator[tuple[Path, dict[str, Any], Path 
     mask = one_slice(formats.read_mask(order.mask), order.slice)
     with connect(name="msynth") as engine:
         able = engine.capabilities()
-        card = find_card(able, ENGINE, order.model)
-        understand(mask.array, card.labels)
-        infos = (*able.engine(ENGINE).params, *card.options)
+        name = _engine_of(able, order.model)
+        card = find_card(able, name, order.model)
+        if name == ENGINE:  # the other takes any numbers: one a nucleus
+            understand(mask.array, card.labels)
+        infos = (*able.engine(name).params, *card.options)
         params = read_params(order.options, order.flags, infos, "msynth synthesize")
         seeds = range(order.seed, order.seed + len(outputs))
-        jobs = [engine.submit(ENGINE, model=card.id, seed=seed, mask=mask, **params) for seed in seeds]
+        jobs = [engine.submit(name, model=card.id, seed=seed, mask=mask, **params) for seed in seeds]
         with cancelled_unless_saved(jobs):
             for job, path in zip(list(jobs), outputs, strict=True):
                 image, recipe = _finish(job)
                 beside = formats.write(path, image, recipe)
                 jobs.remove(job)
                 yield path, recipe, beside
+
+
+def _engine_of(able: Capabilities, model: str) -> str:
+    """Return the engine that paints with a model: instances are painted by the nuclei engine, labels by the synthesize engine."""
+    return next((info.engine for info in able.models if info.id == model and info.engine == NUCLEI), ENGINE)
 
 
 def one_slice(mask: Volume, z: int | None) -> Volume:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 Say = Callable[[str], None]
 LEARN_FROM_VOLUMES = ("tumor",)
+NUCLEI = "nuclei"
+ALL_PERCENT = 100
 VOLUME_OPTIONS = ("images", "masks", "modality", "tumor_label", "stack_height_mm")
 
 
@@ -30,7 +32,7 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="DATA",
         help="folder with images/ and masks/ (equal stems), or with a prompt.json; for tumor, of volumes: also a folder for each "
-        "patient, or a dataset.json",
+        "patient, or a dataset.json; for nuclei, masks/ (or instance_labels/) hold one number a nucleus",
     )
     add("-o", "--output", type=Path, required=True, metavar="MODEL", help="model folder; run again to go on where it stopped")
     add(
@@ -38,7 +40,8 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
         default="",
         help="synthesize: compact (default), no-consistency, concat, flow-map, gpu, toy; with a Stable Diffusion base: paper; "
         "refine: discrete (default), gaussian, one-pass, gpu, toy, and for a network that draws the first mask coarse, "
-        "coarse-published; tumor: compact (default), inpaint, joint (the paper's whole stack), gpu, toy",
+        "coarse-published; tumor: compact (default), inpaint, joint (the paper's whole stack), gpu, toy; "
+        "nuclei: compact (default), spade (the paper's way to bring a structure in), gpu, toy",
     )
     add("--starter", default="", help="retrain a model that ships, with its own recipe, such as polyp")
     add(
@@ -60,6 +63,7 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     add("--seed", type=int, default=0)
     add("--device", default="auto", choices=("auto", "cpu", "cuda"))
     _add_volume_arguments(parser.add_argument_group("volumes (tumor only)"))
+    _add_nuclei_arguments(parser.add_argument_group("instances (nuclei only)"))
 
 
 def _add_volume_arguments(group: argparse._ArgumentGroup) -> None:
@@ -78,6 +82,16 @@ def _add_volume_arguments(group: argparse._ArgumentGroup) -> None:
         help="counts as tumor; repeat; default: all but 0",
     )
     add("--stack-height-mm", type=float, metavar="MM", help="height of every head, where headers have no true slice distance")
+
+
+def _add_nuclei_arguments(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--label-percent",
+        type=int,
+        default=ALL_PERCENT,
+        metavar="P",
+        help="learn from the P percent of the training patches that k-means finds the most telling (default all)",
+    )
 
 
 def train(arguments: argparse.Namespace, say: Say) -> ModelCard:
@@ -101,10 +115,16 @@ def train(arguments: argparse.Namespace, say: Say) -> ModelCard:
 
 def _refuse_foreign(engine: str, arguments: argparse.Namespace) -> None:
     """Raise ParameterError for an option that this engine would not heed."""
-    foreign = ("grey", "label", "option") if engine in LEARN_FROM_VOLUMES else VOLUME_OPTIONS
+    foreign: tuple[str, ...] = ("grey", "label", "option") if engine in LEARN_FROM_VOLUMES else VOLUME_OPTIONS
+    if engine == NUCLEI:
+        foreign = ("grey", "label", "option", *VOLUME_OPTIONS)
+    elif arguments.label_percent != ALL_PERCENT:
+        raise ParameterError(f"--label-percent is for {NUCLEI}, not for {engine}: leave it out")
     for name in foreign:
         if getattr(arguments, name) not in (None, False, "", []):
-            others = "engines that learn from single images" if engine in LEARN_FROM_VOLUMES else ", ".join(LEARN_FROM_VOLUMES)
+            others = (
+                ", ".join(LEARN_FROM_VOLUMES) if name in VOLUME_OPTIONS else "engines that learn from single images with labels"
+            )
             raise ParameterError(f"--{name.replace('_', '-')} is for {others}, not for {engine}: leave it out")
 
 
@@ -129,6 +149,7 @@ def _order(arguments: argparse.Namespace) -> TrainingOrder:
         license=arguments.license,
         seed=arguments.seed,
         device=_device(arguments.device),
+        label_percent=arguments.label_percent,
         volumes=VolumeOptions(
             arguments.images, arguments.masks, arguments.modality, tuple(arguments.tumor_label), arguments.stack_height_mm
         ),

@@ -57,7 +57,10 @@ def _size(folder: Path) -> int:
 
 
 def task_of(engine: Engine, model: Any, seed: int) -> Task:
-    """Return a small task: a disk painted on each input, few steps, all other parameters at their defaults."""
+    """Return a small task: a disk painted on each input, few steps, all other parameters at their defaults.
+
+    An image that may be left out is: a disk is no picture of a patient.
+    """
     card = getattr(model, "card", None)
     y, x = np.mgrid[:SIZE, :SIZE]
     disk = ((y - 24) ** 2 + (x - 24) ** 2 < 120).astype(np.uint8)[None, None]
@@ -65,7 +68,8 @@ def task_of(engine: Engine, model: Any, seed: int) -> Task:
     params, options = engine.read_params(
         {name: value for name, value in {"steps": 2, "slices": 3}.items() if name in known}, card
     )
-    return Task({info.name: Volume(disk) for info in engine.inputs}, params, seed, model, options)
+    inputs = {info.name: Volume(disk) for info in engine.inputs if info.required or info.kind == "labels"}
+    return Task(inputs, params, seed, model, options)
 
 
 def run(engine: Engine, model: Any, seed: int) -> list[EngineEvent]:

@@ -26,6 +26,8 @@ from napari_medsynth import strokes  # noqa: E402
 from napari_medsynth.primary_button import Mode  # noqa: E402
 from napari_medsynth.refine_widget import RefineWidget  # noqa: E402
 from napari_medsynth.synthesize_widget import SynthesizeWidget  # noqa: E402
+from napari_medsynth.tumor_widget import TumorWidget  # noqa: E402
+from tests.gui.growing import GrowingClient, Growth  # noqa: E402
 from tests.scripted import Script, ScriptedClient  # noqa: E402
 
 SHAPE = (64, 64)
@@ -166,6 +168,29 @@ def open_refine(make_napari_viewer_proxy: Callable[..., Any], script: Script) ->
         desk = Desk(viewer, widget, viewer.window.add_dock_widget(widget, name="Refine", area="right"))
         desk.wait("the engine's answer", lambda: bool(desk.widget.model_id), 60)
         viewer.reset_view()
+        return desk
+
+    return make
+
+
+@pytest.fixture
+def growth() -> Growth:
+    """What the service grows in this test."""
+    return Growth()
+
+
+@pytest.fixture
+def open_tumor(make_napari_viewer_proxy: Callable[..., Any], growth: Growth) -> Callable[..., Desk]:
+    """Open a viewer with *Grow a tumor volume*, by default on the script of `growth`."""
+
+    def make(background: np.ndarray | None = None, real: bool = False, **options: Any) -> Desk:
+        viewer = make_napari_viewer_proxy(show=True)
+        viewer.window.resize(1200, 800)
+        if background is not None:
+            viewer.add_image(background, name="patient", **options)
+        widget = TumorWidget(viewer) if real else TumorWidget(viewer, connect=lambda: GrowingClient(growth))
+        desk = Desk(viewer, widget, viewer.window.add_dock_widget(widget, name="Grow", area="right"))
+        desk.wait("the engine's answer", lambda: desk.widget.model.capabilities is not None, 60)
         return desk
 
     return make

@@ -12,7 +12,7 @@ import pytest
 
 from medsynth_core.errors import ParameterError, TrainingDataError
 from medsynth_core.training.pairs import Columns
-from medsynth_core.training.volumes import Survey, VolumeOptions, read_cases, survey_folder
+from medsynth_core.training.volumes import Sight, Survey, VolumeOptions, read_cases, survey_folder
 from tests.toy_volumes import LPS, SIZE, head, save_volume, write_patients
 
 
@@ -129,6 +129,15 @@ def test_a_case_without_tumor_is_left_out_and_named(here: Path) -> None:
     assert "Left out, 1 case without tumor: P1." in survey.notices
 
 
+def test_a_tumor_the_network_would_not_see_is_left_out_and_named(here: Path) -> None:
+    replace_mask(here, lambda m: np.pad(np.ones((3, 3, 3), np.uint8), [(0, n - 3) for n in SIZE]), "P1")  # at the rim
+    replace_mask(here, lambda m: np.pad(np.ones((1, 1, 1), np.uint8), [(n // 2, n - n // 2 - 1) for n in SIZE]), "P2")  # 4 mm²
+    assert len(surveyed(here).cases) == 4
+    survey = survey_folder(here, sight=Sight(field_mm=30, least_mm2=5))
+    assert [case.name for case in survey.cases] == ["P0", "P3"]
+    assert any(notice.startswith("Left out, 2 cases whose tumor is too small, or outside") for notice in survey.notices)
+
+
 def test_a_folder_without_any_tumor_is_refused(here: Path) -> None:
     for patient in ("P0", "P1", "P2", "P3"):
         replace_mask(here, np.zeros_like, patient)
@@ -181,6 +190,17 @@ def test_mixed_orientations_are_fine_and_told(here: Path) -> None:
 def test_many_negative_intensities_are_told(here: Path) -> None:
     replace_image(here, lambda i: i - 90)
     assert any(notice.startswith("Voxels below 0 become black") and "P1" in notice for notice in surveyed(here).notices)
+
+
+def test_a_mask_that_lies_on_black_is_told(here: Path) -> None:
+    replace_mask(here, lambda m: np.pad(np.ones((3, 3, 3), np.uint8), [(0, n - 3) for n in SIZE]))
+    assert any("where the image is black" in notice and notice.endswith(" P1.") for notice in surveyed(here).notices)
+
+
+def test_one_mask_of_two_patients_is_told(here: Path) -> None:
+    save_volume(head(2)[1], here / "P1" / "seg.nii.gz")
+    (said,) = surveyed(here).notices[1:]
+    assert said == "Different patients have the same mask; is it mixed up? P1, P2."
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from medsynth_core.errors import FormatError, InputError, ShapeError
+from medsynth_core.formats import write
 from medsynth_core.imaging.orientation import axes_of, canonical
 from medsynth_core.training.volume_cases import Case
-from medsynth_core.training.volumes import read_stack
+from medsynth_core.training.volumes import read_cases, read_stack
 from medsynth_core.volume import Volume
 from tests.toy_volumes import LPS, SIZE, head, save_volume
 
@@ -67,6 +68,18 @@ def test_an_oblique_scan_is_turned_to_the_nearest_axes_and_keeps_its_place() -> 
     turned = canonical(Volume(np.zeros((1, 5, 6, 7)), affine))
     assert axes_of(turned.affine) == "LPS"
     assert turned.spacing_mm == pytest.approx((1, 1, 1))
+
+
+def test_a_case_may_be_ome_zarr_or_have_a_mask_of_another_format(tmp_path: Path) -> None:
+    folder = tmp_path / "set"
+    image, mask = head(8)
+    (folder / "a").mkdir(parents=True)
+    write(folder / "a" / "flair.ome.zarr", Volume(image.T[None], LPS), {"synthetic": True})
+    save_volume(mask, folder / "a" / "seg.nii.gz")
+    (case,) = read_cases(folder)
+    stack = read_stack(case)
+    assert np.array_equal(stack.image, image.T)
+    assert np.array_equal(stack.mask, mask.T > 0)
 
 
 def test_intensities_come_as_they_are_stored(tmp_path: Path) -> None:

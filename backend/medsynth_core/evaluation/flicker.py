@@ -69,13 +69,21 @@ def wasserstein(a: Histogram, b: Histogram) -> float:
 
 
 def split_half(stacks: Sequence[Stack], seed: int = 0) -> float:
-    """Return W1 between random halves of the stacks, mean of 50 splits: the floor. Raises InputError for fewer than two."""
+    """Return W1 between random halves of the stacks, mean of 50 splits: the floor. Raises InputError for fewer than two.
+
+    Of every two stacks that are next to each other in slice distance one goes to either half, or else the halves would differ
+    by their distances; of an odd number the last one joins either.
+    """
     if len(stacks) < 2:
         raise InputError("one stack has no halves to compare: give two at least")
-    histograms = np.array([step_histogram(stack) for stack in stacks])
-    rng, middle = np.random.default_rng(seed), len(stacks) // 2
-    orders = [rng.permutation(len(stacks)) for _ in range(HALVES)]
-    return float(np.mean([wasserstein(histograms[o[:middle]].mean(0), histograms[o[middle:]].mean(0)) for o in orders]))
+    ranked = sorted(stacks, key=lambda stack: stack.spacing_mm[0])
+    histograms = np.array([step_histogram(stack) for stack in ranked])
+    rng = np.random.default_rng(seed)
+    found = []
+    for _ in range(HALVES):
+        sides = (np.arange(len(ranked)) + np.repeat(rng.integers(0, 2, (len(ranked) + 1) // 2), 2)[: len(ranked)]) % 2 == 0
+        found.append(wasserstein(histograms[sides].mean(axis=0), histograms[~sides].mean(axis=0)))
+    return float(np.mean(found))
 
 
 def roughness(stack: Stack) -> float:

@@ -1,7 +1,8 @@
 """What makes a file say of itself where it comes from, in the words each format has for it.
 
 A recipe with `synthetic: False` made something from a real image (a refined mask): that is an algorithm's output, and is marked
-as such. Every other recipe made a synthetic image, also one that does not say so.
+as such. Every other recipe made a synthetic image, also one that does not say so; one with a background put something synthetic
+into a real patient's image, which is no image of nobody.
 """
 
 from __future__ import annotations
@@ -15,9 +16,12 @@ import medsynth_core
 _TERMS = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 DIGITAL_SOURCE_TYPE = _TERMS + "trainedAlgorithmicMedia"
 """IPTC's term for "created by a trained model", https://cv.iptc.org/newscodes/digitalsourcetype/"""
+COMPOSITE_SOURCE_TYPE = _TERMS + "compositeWithTrainedAlgorithmicMedia"
+"""IPTC's term for a real picture into which a trained model put something."""
 ENHANCED_SOURCE_TYPE = _TERMS + "algorithmicallyEnhanced"
 """IPTC's term for what an algorithm improved that was there before."""
 SENTENCE = f"Synthetic image made by MedSynth {medsynth_core.__version__}: not a patient"
+COMPOSITE_SENTENCE = f"MedSynth {medsynth_core.__version__}: synthetic lesion in a patient's real image"
 DERIVED_SENTENCE = f"Refined by an algorithm (MedSynth {medsynth_core.__version__}): check before use"
 
 _XMP = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
@@ -32,13 +36,22 @@ def is_synthetic(recipe: Mapping[str, Any]) -> bool:
     return recipe.get("synthetic", True) is not False
 
 
+def is_composite(recipe: Mapping[str, Any]) -> bool:
+    """Return whether the recipe kept a real image and made a part of it synthetic."""
+    return is_synthetic(recipe) and "background" in recipe.get("inputs", {})
+
+
 def sentence(recipe: Mapping[str, Any]) -> str:
     """Return the one sentence a reader of the file should see, at most 64 ASCII characters."""
+    if is_composite(recipe):
+        return COMPOSITE_SENTENCE
     return SENTENCE if is_synthetic(recipe) else DERIVED_SENTENCE
 
 
 def digital_source_type(recipe: Mapping[str, Any]) -> str:
     """Return the IPTC term for how the file came to be."""
+    if is_composite(recipe):
+        return COMPOSITE_SOURCE_TYPE
     return DIGITAL_SOURCE_TYPE if is_synthetic(recipe) else ENHANCED_SOURCE_TYPE
 
 

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
+import os
 from pathlib import Path
 
 from medsynth_core import __version__
@@ -62,3 +64,10 @@ def _files(folder: Path) -> list[str]:
 def _sha256(path: Path) -> str:
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def write_json(path: Path, content: object) -> None:
+    """Write a part of a model folder that is JSON, such as model_index.json; the file is whole or absent."""
+    partial = path.with_name(f"{path.name}.partial")
+    partial.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
+    os.replace(partial, path)

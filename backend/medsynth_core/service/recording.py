@@ -13,7 +13,7 @@ from medsynth_core import __version__
 from medsynth_core.engines._base import Engine, EngineEvent, Note, Preview, Progress, Slice, Task
 from medsynth_core.errors import JobError
 from medsynth_core.protocol import OutputInfo
-from medsynth_core.service import frames
+from medsynth_core.service import durable, frames
 from medsynth_core.service.arrays import ArrayStore
 from medsynth_core.service.modelshelf import ModelShelf
 from medsynth_core.service.results import ResultVolume, is_full_disk
@@ -38,6 +38,8 @@ class Recorder:
         self._written = {(kept.output, kept.z): kept.sha256 for kept in run.kept}
         self._progress_at = self._preview_at = 0.0
         self._untold: Progress | None = None
+        if run.attempt > 1:
+            durable.sweep(folder)  # what a worker killed in the midst of a write left behind
 
     def finished_slices(self) -> FinishedSlices:
         """Return the arrays of slices kept from before a resume, by output and z."""

@@ -17,7 +17,7 @@ class TrainingOrder:
 
     `preset` empty is the backbone's own default. `label_names` maps mask values to names; `starter` names one of the recipes of
     the models that ship; `base` is a model folder to go on from, or a hub id OWNER/NAME@COMMIT. `volumes` is for engines that
-    learn from volumes.
+    learn from volumes. `label_percent` of the training patches are learned from, for the engine nuclei.
     """
 
     preset: str = ""
@@ -33,3 +33,4 @@ class TrainingOrder:
     seed: int = 0
     device: str = "cpu"
     volumes: VolumeOptions = ALL_DEFAULT
+    label_percent: int = 100

@@ -65,6 +65,14 @@ class VolumeOptions:
         return "" if self.modality.isdecimal() else self.modality.lower()
 
 
+@dataclass(frozen=True)
+class Sight:
+    """What an engine can see of a volume: the middle of each slice, and no tumor below an area, summed over the slices."""
+
+    field_mm: float = math.inf
+    least_mm2: float = 0.0
+
+
 def _check_pattern(field: str, pattern: str) -> None:
     path = PurePosixPath(pattern)
     if path.is_absolute() or ".." in path.parts:

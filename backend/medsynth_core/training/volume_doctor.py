@@ -5,6 +5,7 @@ An offender stops the training. What is only odd is told: see `volume_survey`.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -15,7 +16,7 @@ from medsynth_core.errors import InputError, TrainingDataError
 from medsynth_core.formats.files import kind_of
 from medsynth_core.formats.nifti import grid_of
 from medsynth_core.imaging.orientation import axes_of
-from medsynth_core.training.volume_cases import Case, VolumeOptions
+from medsynth_core.training.volume_cases import Case, Sight, VolumeOptions
 from medsynth_core.training.volume_reading import open_case, spacing_of, tumor_in
 from medsynth_core.training.volume_twins import Likeness, likeness_of
 from medsynth_core.volume import Volume
@@ -28,18 +29,23 @@ MANY_NEGATIVE = 0.05
 
 @dataclass(frozen=True, eq=False)
 class Finding:
-    """What a sound case is like. `axes` are those of the file, before it was turned; `placed`: the file says where they run.
+    """What a sound case is like.
 
-    `labels` are the values of its mask above 0; `negative`: many of its voxels are below 0.
+    `seen_mm2` is the area of tumor, summed over the slices, in the field that the engine sees; `on_black` the share of the tumor
+    where the image is 0 or below. `axes` are those of the file, before it was turned; `placed`: the file says where they run.
+    `labels` are the values of the mask above 0, `mask_sha256` is of where the tumor is. `negative`: many voxels are below 0.
     """
 
     case: Case
     slices: int
     tumor_slices: int
+    seen_mm2: float
     spacing_mm: tuple[float, float, float]
     axes: str
     placed: bool
     labels: frozenset[int]
+    mask_sha256: str
+    on_black: float
     negative: bool
     likeness: Likeness
 
@@ -49,7 +55,7 @@ class Finding:
         return self.slices * self.spacing_mm[0]
 
 
-def examine(case: Case, options: VolumeOptions) -> Finding:
+def examine(case: Case, options: VolumeOptions, sight: Sight) -> Finding:
     """Return what a case is like. Raises TrainingDataError whose offenders are all that is wrong with it."""
     try:
         image, labels = open_case(case)
@@ -59,19 +65,28 @@ def examine(case: Case, options: VolumeOptions) -> Finding:
     if wrong := tuple(f"{case.name}: {sentence}" for sentence in _wrong_with(case, image, labels, options)):
         raise TrainingDataError("unfit", wrong)
     voxels = np.asarray(image.array[0], np.float32)
-    values = _values(labels.array)
     tumor = tumor_in(labels.array[0], options.tumor_labels)
     return Finding(
         case=case,
         slices=image.size[0],
         tumor_slices=int(tumor.any(axis=(1, 2)).sum()),
+        seen_mm2=_seen_mm2(tumor, image.spacing_mm[1:], sight.field_mm),
         spacing_mm=spacing_of(image, options.stack_height_mm),
         axes=axes,
         placed=placed,
-        labels=values,
+        labels=_values(labels.array),
+        mask_sha256=hashlib.sha256(f"{tumor.shape}".encode() + np.packbits(tumor).tobytes()).hexdigest(),
+        on_black=float((voxels[tumor] <= 0).mean()) if tumor.any() else 0.0,
         negative=bool((voxels < 0).mean() > MANY_NEGATIVE),
         likeness=likeness_of(voxels),
     )
+
+
+def _seen_mm2(tumor: npt.NDArray[np.bool_], pixel_mm: tuple[float, ...], field_mm: float) -> float:
+    """Return the area of tumor (z, y, x) in the middle of all slices together; pixels (y, x) in mm."""
+    sides = zip(tumor.shape[1:], pixel_mm, strict=True)
+    near = [np.abs(np.arange(n) - (n - 1) / 2) * mm <= field_mm / 2 for n, mm in sides]
+    return float(tumor[:, near[0]][:, :, near[1]].sum() * pixel_mm[0] * pixel_mm[1])
 
 
 def _said_of_place(case: Case, turned: Volume) -> tuple[str, bool]:

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from medsynth_core.cli_pairs import Found, pair, search, stem_of
 from medsynth_core.errors import InputError, ParameterError, TrainingDataError
+from medsynth_core.file_pairs import Found, pair, search, stem_of
 from medsynth_core.training.volume_cases import Case, VolumeOptions
 from medsynth_core.training.volume_list import LIST, listed_cases
 from medsynth_core.training.volume_names import DEFAULT, MASK_WORDS, family, last_word, patient_of, same_modality

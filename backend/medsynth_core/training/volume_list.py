@@ -9,8 +9,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from medsynth_core.cli_pairs import stem_of
 from medsynth_core.errors import InputError, TrainingDataError
+from medsynth_core.file_pairs import stem_of
 from medsynth_core.training.volume_cases import Case, VolumeOptions
 from medsynth_core.training.volume_names import DEFAULT, patient_of, same_modality
 

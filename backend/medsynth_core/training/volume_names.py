@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from medsynth_core.cli_pairs import stem_of
+from medsynth_core.file_pairs import stem_of
 
 DEFAULT = "flair"
 MASK_WORDS = frozenset({"seg", "segm", "segmentation", "mask", "label", "labels"})

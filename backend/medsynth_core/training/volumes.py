@@ -12,12 +12,12 @@ from pathlib import Path
 
 from medsynth_core.errors import ParameterError
 from medsynth_core.training.pairs import Columns, rows_by_file
-from medsynth_core.training.volume_cases import Case, VolumeOptions
+from medsynth_core.training.volume_cases import Case, Sight, VolumeOptions
 from medsynth_core.training.volume_layouts import Listing, list_cases
 from medsynth_core.training.volume_reading import CaseVolume, read_stack
 from medsynth_core.training.volume_survey import Survey, survey
 
-__all__ = ["Case", "CaseVolume", "Survey", "VolumeOptions", "read_cases", "read_stack", "survey_folder"]
+__all__ = ["Case", "CaseVolume", "Sight", "Survey", "VolumeOptions", "read_cases", "read_stack", "survey_folder"]
 
 
 def read_cases(folder: Path, options: VolumeOptions | None = None, columns: Columns | None = None) -> tuple[Case, ...]:
@@ -25,15 +25,17 @@ def read_cases(folder: Path, options: VolumeOptions | None = None, columns: Colu
     return survey_folder(folder, options, columns).cases
 
 
-def survey_folder(folder: Path, options: VolumeOptions | None = None, columns: Columns | None = None) -> Survey:
-    """Return the cases of a folder with what a user should know about them.
+def survey_folder(
+    folder: Path, options: VolumeOptions | None = None, columns: Columns | None = None, sight: Sight | None = None
+) -> Survey:
+    """Return the cases of a folder with what a user should know about them; tumors that `sight` does not meet are left out.
 
     Raises TrainingDataError with every offender: files without a partner, that cannot be read, on different grids, with
     values no image or mask has, with impossible distances, without a row in the table.
     """
     options = options or VolumeOptions()
     listing = _by_column(list_cases(folder, options), folder, columns or Columns())
-    return survey(listing.cases, options, listing.offenders)
+    return survey(listing.cases, options, sight or Sight(), listing.offenders)
 
 
 def _by_column(listing: Listing, folder: Path, columns: Columns) -> Listing:

@@ -17,13 +17,13 @@ from medsynth_core.engines.refine.prepare import prepare
 from medsynth_core.engines.refine.processes import DISCRETE, GAUSSIAN
 from medsynth_core.engines.refine.recipe import RefineRecipe
 from medsynth_core.engines.refine.sources import SOURCES, items_of
-from medsynth_core.training.sides import SIDES, side_of
 from medsynth_core.errors import ModelError, ParameterError, TrainingDataError
 from medsynth_core.models.card import read_card
 from medsynth_core.models.folder import finish_folder, verify
 from medsynth_core.training.loop import Pace, train
 from medsynth_core.training.order import TrainingOrder
 from medsynth_core.training.pairs import is_held_out, read_pairs
+from medsynth_core.training.sides import SIDES, side_of
 from tests.toy_pairs import disc, write_pairs
 
 EVERY_STEP = Pace(report_every=1, look_every=3, save_every=1)

@@ -87,6 +87,15 @@ def test_a_slice_can_be_given_by_itself_where_the_grid_streams(tilt: float) -> N
             assert np.array_equal(frame.native_plane(canonical[z]), array[frame.slice_at(z)])
 
 
+def test_another_grid_along_the_frame_has_the_same_middle_and_directions() -> None:
+    frame = turned((2, 0, 1), (-1.0, 1.0, -1.0), tilt=0.3)
+    affine = frame.affine_of(frame.shape, frame.spacing_mm)
+    there = frame_of(Volume(np.zeros((1, *frame.shape)), affine))
+    assert there.spacing_mm == pytest.approx(frame.spacing_mm)
+    assert there.to_frame(frame.to_world((4.0, 5.0, 6.0))) == pytest.approx((4, 5, 6))
+    assert there.streams
+
+
 def test_a_third_of_all_orientations_stream() -> None:
     assert sum(frame.streams for frame in grids(0.3)) == 16
 

@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from medsynth_core.engines.tumor.autoencoder import SliceAutoencoder
+from medsynth_core.engines.tumor.body import kept_free
 from medsynth_core.engines.tumor.joint import JointNetwork
 from medsynth_core.engines.tumor.model import load_model
-from medsynth_core.engines.tumor.objective import CONTEXT_TIME, autoencoder_loss, draw_times, ssim
+from medsynth_core.engines.tumor.objective import CONTEXT_TIME, autoencoder_loss, draw_times, flow_loss, ssim
 from medsynth_core.engines.tumor.prepare import learned_prior
 from medsynth_core.engines.tumor.presets import get_preset
 from medsynth_core.engines.tumor.recipe import TumorRecipe
@@ -100,7 +102,24 @@ def test_slabs_are_grown_upwards_and_downwards(views: list[list[View]]) -> None:
 def test_an_inpainting_slab_keeps_what_is_far_from_the_tumor_in_every_slice(views: list[list[View]]) -> None:
     batch = draw_slabs(views, 3, 6, 1.0, torch.Generator().manual_seed(0))
     assert bool((batch.free[:, :, 0, 0, 0] == 0).all())
-    assert bool((batch.free[batch.region > 0.9] == 1).all())
+    enclosed = batch.hints[:, :, 1:2] > 0
+    assert bool((batch.free[enclosed] == 1).all())
+
+
+def test_what_counts_more_follows_from_the_request_not_from_the_truth(views: list[list[View]]) -> None:
+    batch = draw_slabs(views, 1, 6, 0.0, torch.Generator().manual_seed(0))
+    seen: list[Tensor] = []
+
+    def network(x_t: Tensor, *_: Tensor) -> Tensor:
+        seen.append(x_t.clone().requires_grad_())
+        return seen[-1]
+
+    times, asked = torch.full_like(batch.free, 0.5), torch.ones(1, dtype=torch.bool)
+    free = dataclasses.replace(batch, free=torch.ones_like(batch.free))
+    flow_loss(network, free, times, asked).backward()  # type: ignore[arg-type]
+    weights = (seen[0].grad / (seen[0].detach() - batch.latents)).abs()[:, :, 0]  # type: ignore[operator]
+    inside = kept_free(batch.hints)[:, :, 0] > 0.5
+    assert float(weights[inside].min()) > 1.1 * float(weights[~inside].max()) or bool(inside.all())
 
 
 def test_a_perfect_copy_has_a_structural_similarity_of_1() -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import copy
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -25,7 +24,7 @@ from medsynth_core.engines.refine import coarse_network
 from medsynth_core.engines.refine.coarse_network import CoarseNetwork
 from medsynth_core.errors import ModelError, ShapeError
 from medsynth_core.imaging.preprocess import FloatImage, resized
-from medsynth_core.models.folder import verify
+from medsynth_core.models.folder import verify, write_json
 from medsynth_core.protocol import ModelCard
 from medsynth_core.vocabulary import foreground
 
@@ -95,9 +94,7 @@ def save_coarse(network: ModelMixin, folder: Path) -> None:
         "_medsynth_version": __version__,
         PART: [coarse_network.__name__, CoarseNetwork.__name__],
     }
-    partial = folder / "model_index.json.partial"
-    partial.write_text(json.dumps(index, indent=2) + "\n", "utf-8")
-    os.replace(partial, folder / "model_index.json")
+    write_json(folder / "model_index.json", index)
 
 
 def _labels(probability: FloatImage, card: ModelCard) -> npt.NDArray[np.uint8]:

@@ -6,7 +6,6 @@ import copy
 import functools
 import itertools
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from medsynth_core.engines.refine.network import ImageEncoder, MaskNetwork
 from medsynth_core.engines.refine.processes import DISCRETE, PROCESSES, walk_discrete, walk_gaussian
 from medsynth_core.engines.refine.views import COUNT, turned, turned_back
 from medsynth_core.errors import ModelError
-from medsynth_core.models.folder import verify
+from medsynth_core.models.folder import verify, write_json
 from medsynth_core.protocol import ModelCard
 
 CLASS_NAME, COARSE_CLASS_NAME = "MaskRefiner", "CoarseSegmenter"
@@ -87,6 +86,4 @@ def save_model(encoder: nn.Module, masks: nn.Module, folder: Path) -> None:
         "encoder": [library, "ImageEncoder"],
         "masks": [library, "MaskNetwork"],
     }
-    partial = folder / "model_index.json.partial"
-    partial.write_text(json.dumps(index, indent=2) + "\n", "utf-8")
-    os.replace(partial, folder / "model_index.json")
+    write_json(folder / "model_index.json", index)

@@ -9,7 +9,6 @@ from medsynth_core.engines.refine.items import Item
 from medsynth_core.engines.refine.presets import DISCRETE, Preset, get_preset
 from medsynth_core.engines.refine.recipe import RefineRecipe
 from medsynth_core.engines.refine.sources import SOURCES, items_of, read_source
-from medsynth_core.training.sides import SIDES
 from medsynth_core.engines.refine.starters import CARD, PRESET, REFINER
 from medsynth_core.errors import ParameterError
 from medsynth_core.models.card import read_card
@@ -17,7 +16,7 @@ from medsynth_core.protocol import ModelCard
 from medsynth_core.training.order import TrainingOrder
 from medsynth_core.training.pairs import Columns
 from medsynth_core.training.recipe import Recipe
-from medsynth_core.training.sides import read_sides
+from medsynth_core.training.sides import SIDES, read_sides
 
 
 def prepare(data: Path, order: TrainingOrder) -> Recipe:

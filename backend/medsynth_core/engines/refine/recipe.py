@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import functools
 import math
-import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
 
 from medsynth_core.engines.refine.batches import Batch, make_batch
 from medsynth_core.engines.refine.items import Item
@@ -21,6 +18,7 @@ from medsynth_core.engines.refine.network import ImageEncoder, MaskNetwork
 from medsynth_core.engines.refine.objective import draw_state, loss_terms, refine_loss
 from medsynth_core.engines.refine.presets import Preset
 from medsynth_core.protocol import ModelCard
+from medsynth_core.training.ahead import Ahead
 from medsynth_core.training.curves import mosaic
 from medsynth_core.training.recipe import FromPreset
 
@@ -82,8 +80,8 @@ class RefineRecipe(FromPreset):
         return make_batch(items, self.preset.pixels, int(rng.integers(2**62)))
 
     @functools.cached_property
-    def _ahead(self) -> _Ahead:
-        return _Ahead(self)
+    def _ahead(self) -> Ahead[Batch]:
+        return Ahead(self.batch_at, self.steps)
 
     def _fixed(self, count: int) -> Batch:
         source = self.validation or tuple(item for part in self.training for item in part)
@@ -94,30 +92,3 @@ class RefineRecipe(FromPreset):
         n = len(batch.image)
         t, kind = torch.ones(n, device=self.device), torch.zeros(n, dtype=torch.long, device=self.device)
         return networks["masks"](batch.coarse, t, batch.distance, networks["encoder"](batch.image), kind)
-
-
-class _Ahead(Dataset[Batch]):
-    """Makes the next batches while one is learned from, in a process of its own: a thread would fight for the interpreter.
-
-    A batch follows from its step alone, so nothing else changes. Where processes cannot be forked, batches are made in turn.
-    """
-
-    def __init__(self, recipe: RefineRecipe) -> None:
-        self._recipe = recipe
-        self._batches: Iterator[Batch] = iter(())
-        self._next = -1
-
-    def __getitem__(self, step: int) -> Batch:
-        """Return the batch of a step; called in the process that works ahead."""
-        return self._recipe.batch_at(step)
-
-    def take(self, step: int) -> Batch:
-        """Return the batch of a step and go on with those after it."""
-        if step != self._next:
-            self._batches = self._from(step)
-        self._next = step + 1
-        return next(self._batches)
-
-    def _from(self, step: int) -> Iterator[Batch]:
-        workers = 1 if sys.platform == "linux" else 0
-        return iter(DataLoader(self, None, sampler=range(step, self._recipe.steps), num_workers=workers))

@@ -7,7 +7,6 @@ held-out side   below 15: for figures only; the same rule, and the same groups, 
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +17,9 @@ from medsynth_core.engines.refine.items import Item, normalized
 from medsynth_core.errors import TrainingDataError
 from medsynth_core.formats import read, read_mask
 from medsynth_core.training.duplicates import group_near_duplicates
+from medsynth_core.training.nuclei_sets import NUCLEI, by_stem
 from medsynth_core.training.pairs import Columns, Pair, read_pairs, without_duplicates
 from medsynth_core.training.sides import SIDES, side_of
-
-NUINSSEG_BLOCK = 7
 
 
 @dataclass(frozen=True)
@@ -76,41 +74,27 @@ def _lgg(folder: Path, side: str) -> Iterator[Item]:
             yield Item("LGG FLAIR", f"{patient.name} z {z}", patient.name, volume[beside], mask[z].astype(np.uint16))
 
 
-def _nuinsseg(folder: Path, side: str) -> Iterator[Item]:
-    pairs = _stems(folder / "train")
-    blocks = tuple(_regrouped(pair, f"nuinsseg block {(int(pair.stem) - 1) // NUINSSEG_BLOCK}") for pair in pairs)
-    return items_of(_on(blocks, side), "H&E nuclei", instances=True)
-
-
-def _tnbc(folder: Path, side: str) -> Iterator[Item]:
-    patients = {Path(row["file"]).stem: row["patient"] for row in _rows(folder)}
-    pairs = tuple(_regrouped(pair, f"tnbc patient {patients[pair.stem]}") for pair in _stems(folder / "train"))
-    return items_of(_on(pairs, side), "H&E nuclei", instances=True)
-
-
-def _purple(folder: Path, side: str) -> Iterator[Item]:
-    purple = {Path(row["file"]).stem for row in _rows(folder) if row["modality"] == "purple_tissue"}
-    pairs = tuple(pair for pair in _stems(folder / "train") if pair.stem in purple)
-    return items_of(_on(group_near_duplicates(pairs), side), "purple nuclei", instances=True)
+def _nuclei(folder: Path, side: str) -> Iterator[Item]:
+    return items_of(_on(NUCLEI[folder.name].pairs(folder), side), NUCLEI[folder.name].name, instances=True)
 
 
 def _skin(folder: Path, side: str) -> Iterator[Item]:
     """Yield all on the held-out side: the refiner never sees skin."""
-    return items_of(_stems(folder / "train"), "skin") if side == SIDES[2] else iter(())
+    return items_of(by_stem(folder / "train"), "skin") if side == SIDES[2] else iter(())
 
 
 def _retina(folder: Path, side: str) -> Iterator[Item]:
     """Yield all on the held-out side: the refiner never sees vessels."""
-    return items_of(_stems(folder / "train"), "retina") if side == SIDES[2] else iter(())
+    return items_of(by_stem(folder / "train"), "retina") if side == SIDES[2] else iter(())
 
 
 SOURCES = (
     Source("polyp", "polyp_polypgen", _polyp, 0.3, "CC BY 4.0"),
     Source("brain slice", "brain_brisc2025", _brain, 0.22, "CC BY 4.0"),
     Source("LGG FLAIR", "brain_lgg_volumes_NC", _lgg, 0.22, "masks CC BY-NC-SA 4.0"),
-    Source("purple nuclei", "nuclei_dsb2018", _purple, 0.12, "CC0"),
-    Source("H&E nuclei", "nuclei_nuinsseg", _nuinsseg, 0.1, "CC BY 4.0"),
-    Source("H&E nuclei, TNBC", "nuclei_tnbc", _tnbc, 0.04, "CC BY 4.0"),
+    Source("purple nuclei", "nuclei_dsb2018", _nuclei, 0.12, "CC0"),
+    Source("H&E nuclei", "nuclei_nuinsseg", _nuclei, 0.1, "CC BY 4.0"),
+    Source("H&E nuclei, TNBC", "nuclei_tnbc", _nuclei, 0.04, "CC BY 4.0"),
     Source("skin", "skin_isic_small", _skin, 0.0, "CC0"),
     Source("retina", "retina_chasedb1", _retina, 0.0, "CC BY 4.0"),
 )
@@ -118,18 +102,3 @@ SOURCES = (
 
 def _on(pairs: tuple[Pair, ...], side: str) -> tuple[Pair, ...]:
     return tuple(pair for pair in pairs if side_of(pair.group) == side)
-
-
-def _stems(folder: Path) -> tuple[Pair, ...]:
-    masks = {path.stem: path for path in sorted((folder / "masks").iterdir())}
-    images = sorted(path for path in (folder / "images").iterdir() if path.stem in masks)
-    return tuple(Pair(path.stem, path, masks[path.stem], path.stem) for path in images)
-
-
-def _regrouped(pair: Pair, group: str) -> Pair:
-    return Pair(pair.stem, pair.image, pair.mask, group)
-
-
-def _rows(folder: Path) -> list[dict[str, str]]:
-    with (folder / "metadata.csv").open(encoding="utf-8", newline="") as stream:
-        return list(csv.DictReader(stream))

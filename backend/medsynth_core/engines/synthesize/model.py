@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +24,7 @@ from medsynth_core.engines.synthesize.network import Control, Denoiser, HintEnco
 from medsynth_core.engines.synthesize.objective import mask_hint
 from medsynth_core.errors import ModelError, ParameterError
 from medsynth_core.imaging.grid import labels_to_grid
-from medsynth_core.models.folder import verify
+from medsynth_core.models.folder import verify, write_json
 from medsynth_core.protocol import ModelCard, Scalar
 from medsynth_core.vocabulary import one_hot_channels
 
@@ -136,6 +135,4 @@ def save_parts(hint_encoder: ModelMixin, denoiser: ModelMixin, folder: Path) -> 
         "denoiser": [library, type(denoiser).__name__],
         "hint_encoder": [library, type(hint_encoder).__name__],
     }
-    partial = folder / "model_index.json.partial"
-    partial.write_text(json.dumps(index, indent=2) + "\n", "utf-8")
-    os.replace(partial, folder / "model_index.json")
+    write_json(folder / "model_index.json", index)

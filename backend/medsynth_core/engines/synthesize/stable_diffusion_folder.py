@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import json
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +26,7 @@ from transformers.utils import logging as transformers_logging
 from medsynth_core import __version__
 from medsynth_core.engines.synthesize.base import CONTROLLED, class_name
 from medsynth_core.errors import ModelError
+from medsynth_core.models.folder import write_json
 
 LATENT_PIXELS = 8
 """Pixels of the image along one side of a latent pixel; diffusers' ControlNet merges its hint by as much."""
@@ -174,6 +173,4 @@ def _write_index(folder: Path) -> None:
         "unet": ["diffusers", "UNet2DConditionModel"],
         "vae": ["diffusers", "AutoencoderKL"],
     }
-    partial = folder / "model_index.json.partial"
-    partial.write_text(json.dumps(index, indent=2) + "\n", "utf-8")
-    os.replace(partial, folder / "model_index.json")
+    write_json(folder / "model_index.json", index)

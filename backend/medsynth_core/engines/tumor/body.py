@@ -18,6 +18,8 @@ from medsynth_core.engines.tumor.shape import Triple, TumorShape
 from medsynth_core.engines.tumor.style import Head
 
 REACH_MM = 15.0
+MARGIN = 0.35
+"""Tumors may reach beyond the enclosing ellipsoid by this much of `REACH_MM`: 5 mm."""
 CHANNELS = 5
 """Channels of `hints`: inner, outer, and x, y, z in the head."""
 
@@ -34,6 +36,11 @@ def hints(shape: TumorShape, head: Head, z_mm: Tensor, side: int, field_mm: floa
     bodies = [ellipsoid(points, shape.center_mm, half) for half in (inner_half_mm(shape), outer_half_mm(shape))]
     place = [(points[i] - head.center_mm[i]) / head.half_mm[i] for i in range(3)]
     return torch.stack([*bodies, *place], dim=1)
+
+
+def kept_free(hints: Tensor) -> Tensor:
+    """Return 1 where a lesion may grow into a kept background, and 0 elsewhere, (…, 1, y, x), from hints (…, 5, y, x)."""
+    return (hints[..., 1:2, :, :] > -MARGIN).float()
 
 
 def ellipsoid(points: Tensor, center: Triple, half: Triple) -> Tensor:

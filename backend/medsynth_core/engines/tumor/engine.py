@@ -48,7 +48,12 @@ class Params:
     anchor: int = param(-1, "First slice", minimum=-1, maximum=4096, help="Grow from here; -1: the tumor's center", advanced=True)
     steps: int = param(8, "Steps", minimum=1, maximum=50, help="Network evaluations a slab", advanced=True)
     guidance: float = param(
-        1.5, "Guidance", minimum=1, maximum=5, help="Obeys the request harder; 1 is twice as fast", advanced=True
+        1.0,
+        "Guidance",
+        minimum=1,
+        maximum=5,
+        help="Above 1 the place is met better, the size worse, at half the speed",
+        advanced=True,
     )
     cleanup: bool = param(False, "Clean up", help="A second pass over the whole stack that replaces slices", advanced=True)
 

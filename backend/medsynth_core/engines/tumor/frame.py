@@ -93,6 +93,10 @@ class Frame:
         """Return a slice (y, x) of the frame as a slice of the array. Only where the grid `streams`."""
         return self.native(plane[None])[0]
 
+    def canonical_plane(self, plane: Array) -> Array:
+        """Return a slice (y, x) of the array as a slice of the frame. Only where the grid `streams`."""
+        return self.canonical(plane[None])[0]
+
     def to_frame(self, world_mm: Triple) -> Triple:
         """Return frame mm (x, y, z) of a place in the world."""
         voxel = np.linalg.solve(self.affine, [*world_mm, 1.0])[2::-1]  # (z, y, x) of the array
@@ -106,6 +110,15 @@ class Frame:
         away = np.array(frame_mm)[::-1] / self.spacing_mm * np.where(flips, -1, 1)
         voxel = away[np.argsort(order)] + (np.array(self.size) - 1) / 2
         return _triple((self.affine @ [*voxel[::-1], 1.0])[:3])
+
+    def affine_of(self, shape: tuple[int, int, int], spacing_mm: Triple) -> Affine:
+        """Return the affine of another grid (z, y, x) along the frame's axes with the same middle."""
+        affine = np.eye(4)
+        affine[:3, 3] = self.to_world(_triple([positions(n, mm)[0] for n, mm in zip(shape, spacing_mm, strict=True)][::-1]))
+        origin = np.array(self.to_world((0.0, 0.0, 0.0)))
+        for i, mm in enumerate(reversed(spacing_mm)):  # columns are the steps along x, y, z
+            affine[:3, i] = np.array(self.to_world(_triple(mm * np.eye(3)[i]))) - origin
+        return affine
 
     def to_model(self, planes: Array) -> Planes:
         """Return slices (n, y, x) of the frame on the model's grid (n, 128, 128)."""
@@ -185,6 +198,6 @@ def _resampled(planes: Array, rows: Planes, columns: Planes) -> Planes:
     return np.stack([rows @ np.asarray(plane, np.float32) @ columns.T for plane in planes])
 
 
-def _triple(values: npt.NDArray[np.float64]) -> Triple:
-    x, y, z = (float(v) for v in values)
+def _triple(values: npt.ArrayLike) -> Triple:
+    x, y, z = (float(v) for v in np.asarray(values))
     return x, y, z

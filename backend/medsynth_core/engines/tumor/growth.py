@@ -49,6 +49,14 @@ def plan(slices: int, anchor: int, grown: range | None = None) -> tuple[Step, ..
     return tuple(_with_given(_slabs(whole, grown, anchor), grown, anchor))
 
 
+def whole_stack_plan(slices: int, anchor: int, grown: range | None = None) -> tuple[Step, ...]:
+    """Return the one step of a model that can only make all slices at once."""
+    whole = range(slices)
+    if grown is not None and grown != whole:
+        raise ValueError("a model that makes whole stacks keeps no slices")
+    return tuple(_with_given([(tuple(whole), tuple(whole))], whole, _within(anchor, whole)))
+
+
 def clean_up_plan(slices: int, anchor: int, grown: range | None = None) -> tuple[Step, ...]:
     """Return the steps of a second pass over what `plan` has grown: slabs of 8 with 2 known slices on either side.
 

@@ -9,22 +9,27 @@ from medsynth_core.engines.tumor.presets import COMPACT, Preset, get_preset
 from medsynth_core.engines.tumor.prior import Prior
 from medsynth_core.engines.tumor.recipe import TumorRecipe
 from medsynth_core.engines.tumor.shape import measure
-from medsynth_core.engines.tumor.stacks import PIXELS, Stack, make_stack
+from medsynth_core.engines.tumor.stacks import FIELD_MM, PIXEL_MM, PIXELS, Stack, make_stack
 from medsynth_core.engines.tumor.starters import CARD, LGG_FLAIR, PRESET, STACK_HEIGHT_MM, TUMOR
 from medsynth_core.engines.tumor.style import style_of
 from medsynth_core.errors import ParameterError
 from medsynth_core.protocol import ModelCard
 from medsynth_core.training.order import TrainingOrder
 from medsynth_core.training.sides import SIDES, side_of
-from medsynth_core.training.volumes import Case, VolumeOptions, read_stack, survey_folder
+from medsynth_core.training.volumes import Case, Sight, VolumeOptions, read_stack, survey_folder
+
+SIGHT = Sight(FIELD_MM, 16 * PIXEL_MM**2)
+"""A tumor of fewer than 16 pixels of the model's, over all slices, may vanish when it is brought to its grid."""
 
 
 def prepare(data: Path, order: TrainingOrder) -> TumorRecipe:
     """Return the recipe for a folder of volumes. Raises TrainingDataError with the list of offenders before anything starts."""
     if order.starter not in ("", LGG_FLAIR):
         raise ParameterError(f"starter is {order.starter!r}: of tumor there is {LGG_FLAIR}")
-    options = replace(order.volumes, stack_height_mm=STACK_HEIGHT_MM) if order.starter else order.volumes
-    survey = survey_folder(data, options, order.columns)
+    options = order.volumes
+    if order.starter and options.stack_height_mm is None:
+        options = replace(options, stack_height_mm=STACK_HEIGHT_MM)
+    survey = survey_folder(data, options, order.columns, SIGHT)
     training, validation = split(survey.cases, bool(order.starter))
     stacks = read_stacks(training, options)
     prior = learned_prior(stacks)

@@ -23,7 +23,7 @@ class Preset:
     runs: int = 5
     widths: tuple[int, int] = (96, 192)
     depth: int = 2
-    slab_steps: int = 8000
+    slab_steps: int = 9500
     slabs: int = 6
     slab: int = 12
     views: int = 8

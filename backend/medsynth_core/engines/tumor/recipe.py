@@ -138,7 +138,8 @@ class TumorRecipe(FromPreset):
 
     def _views_of_one(self, index: int, stack: Stack, autoencoder: SliceAutoencoder, count: int) -> list[View]:
         seen = [seen_as(stack, view, self.seed * 1009 + index) for view in range(count)]
-        return [described(s, self._encode(autoencoder, s)) for s in seen if (s.mask > 0.5).sum() >= 8]
+        shown = [seen[0], *(s for s in seen[1:] if (s.mask > 0.5).any())]  # a small tumor may be moved out of the field
+        return [described(s, self._encode(autoencoder, s)) for s in shown]
 
     @torch.no_grad()
     def _encode(self, autoencoder: SliceAutoencoder, stack: Stack) -> Tensor:

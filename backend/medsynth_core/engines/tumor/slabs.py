@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from medsynth_core.engines.tumor.body import hints
+from medsynth_core.engines.tumor.body import hints, kept_free
 from medsynth_core.engines.tumor.network import numbers_of
 from medsynth_core.engines.tumor.noise import batch_noise
 from medsynth_core.engines.tumor.objective import Slabs
@@ -15,8 +15,6 @@ from medsynth_core.engines.tumor.views import View
 
 CONTEXT = 4
 THROUGH_TUMOR = 0.75
-MARGIN = 0.35
-"""A kept surrounding begins where the enclosing ellipsoid's distance hint falls below −MARGIN (5 mm)."""
 
 
 def draw_slabs(views: list[list[View]], count: int, longest: int, inpaint: float, generator: torch.Generator) -> Slabs:
@@ -33,11 +31,10 @@ def draw_slabs(views: list[list[View]], count: int, longest: int, inpaint: float
     seen = [patient[draw(len(patient))] for patient in patients]
     n = min(n, *(len(view.latents) for view in seen))
     slabs = [_slab(view, n, inpaint, draw, chance) for view in seen]
-    latents, region, free, pictures = (torch.stack(parts) for parts in zip(*(slab for slab in slabs), strict=True))
+    latents, free, pictures = (torch.stack(parts) for parts in zip(*(slab for slab in slabs), strict=True))
     return Slabs(
         latents=latents,
         free=free,
-        region=region,
         hints=pictures,
         numbers=torch.tensor([numbers_of(view.shape) for view in seen]),
         style=torch.stack([torch.from_numpy(view.style.vector()) for view in seen]),
@@ -46,26 +43,21 @@ def draw_slabs(views: list[list[View]], count: int, longest: int, inpaint: float
     )
 
 
-def kept_around(pictures: Tensor) -> Tensor:
-    """Return (n, 1, h, w), 1 where a lesion may grow into a kept background, from hints (n, 5, h, w)."""
-    return (pictures[:, 1:2] > -MARGIN).float()
-
-
-def _slab(view: View, n: int, inpaint: float, draw, chance) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # type: ignore[no-untyped-def]
+def _slab(view: View, n: int, inpaint: float, draw, chance) -> tuple[Tensor, Tensor, Tensor]:  # type: ignore[no-untyped-def]
     start = _start(view, n, draw, chance)
     z = torch.arange(start, start + n)
     if chance(0.5):
         z = z.flip(0)  # grown downwards
     z_mm = (z - (len(view.latents) - 1) / 2) * view.slice_mm
-    latents, region = view.latents[z].float(), view.region[z].float()
+    latents = view.latents[z].float()
     pictures = hints(view.shape, view.style.head, z_mm, latents.shape[-1], FIELD_MM)
-    free = torch.ones_like(region)
+    free = torch.ones_like(latents[:, :1])
     known = CONTEXT if chance(0.75) else draw(CONTEXT)
     if n > CONTEXT:
         free[:known] = 0
     if chance(inpaint):
-        free = kept_around(pictures)
-    return latents, region, free, pictures
+        free = kept_free(pictures)
+    return latents, free, pictures
 
 
 def _start(view: View, n: int, draw, chance) -> int:  # type: ignore[no-untyped-def]

@@ -1,0 +1,85 @@
+"""`msynth nuclei`: pairs of histology and instances from nothing, from some nuclei, or from a field edited by hand."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import sys
+import time
+from pathlib import Path
+
+from medsynth_core.cli_batch import State
+from medsynth_core.cli_jobs import find_card
+from medsynth_core.cli_nuclei_layouts import Layout, lay_out
+from medsynth_core.cli_nuclei_order import ENGINE, Order, declared_params, make_order
+from medsynth_core.cli_nuclei_run import Maker, Outcome
+from medsynth_core.cli_params import add_param_flags
+from medsynth_core.cli_progress import duration
+from medsynth_core.client import connect
+from medsynth_core.protocol import to_json
+
+DEFAULT_MODEL = "nuclei-he"
+DONE, FAILED = 0, 1
+
+
+def add_nuclei_arguments(parser: argparse.ArgumentParser) -> None:
+    """Put the words of `msynth nuclei` on a parser."""
+    add = parser.add_argument
+    add("-o", "--output", type=Path, required=True, metavar="DIR", help="folder for images/, instances/, structures/, manifest")
+    add("--model", default=DEFAULT_MODEL, help=f"see msynth models list (default {DEFAULT_MODEL})")
+    add("--seed", type=int, default=0, help="same seed, same pair (default 0); pair i of --count has seed + i")
+    add("--count", type=int, default=1, metavar="N", help="make N pairs")
+    add("--stain", type=Path, metavar="IMG", help="a tile whose stain all images get; default: one drawn for each")
+    add("--mask", type=Path, metavar="INSTANCES", help="nuclei to paint, or with --given complete to put others between")
+    add("--layout", choices=[one.value for one in Layout], action="append", default=[], help="also in this form; repeat for more")
+    add("--again", action="store_true", help="make also what is done, and replace what is there")
+    add("--json", action="store_true", help="print the record of each pair, one line of JSON")
+    add_param_flags(parser, declared_params())
+
+
+def nuclei(args: argparse.Namespace) -> int:
+    """Make what the arguments ask for and return the exit status. Raises InputError, ModelError, JobError, ServiceError."""
+    order = make_order(args)
+    outcomes: list[Outcome] = []
+    started = time.monotonic()
+    with connect(name="msynth") as engine:
+        card = find_card(engine.capabilities(), ENGINE, args.model)
+        maker = Maker(engine, order, card, args.again)
+        try:
+            with contextlib.closing(maker.run()) as results:
+                for outcome in results:
+                    _tell(outcome, args.json)
+                    outcomes.append(outcome)
+        except KeyboardInterrupt:
+            print(f"{_summary(order, outcomes, started)}; run the same command again to go on", file=sys.stderr)
+            raise
+    for layout in order.layouts:
+        lay_out(layout, order.folder, [piece for piece in order.pieces if piece.is_there])
+    print(_summary(order, outcomes, started), file=sys.stderr)
+    return _status(order, outcomes)
+
+
+def _status(order: Order, outcomes: list[Outcome]) -> int:
+    """Return the exit status. Raises what a single pair failed with: it is the sentence to tell."""
+    problems = [outcome.problem for outcome in outcomes if outcome.problem is not None]
+    if problems and len(order.pieces) == 1:
+        raise problems[0]
+    return FAILED if problems else DONE
+
+
+def _tell(outcome: Outcome, as_json: bool) -> None:
+    if outcome.problem is not None:
+        print(f"{outcome.piece.name}: {outcome.problem}", file=sys.stderr)
+    elif outcome.record is not None:
+        print(json.dumps(to_json(outcome.record), sort_keys=True) if as_json else outcome.piece.image, flush=True)
+
+
+def _summary(order: Order, outcomes: list[Outcome], started: float) -> str:
+    """Return how many became what, in how long."""
+    counts = {state: sum(one.state is state for one in outcomes) for state in (State.DONE, State.SKIPPED, State.FAILED)}
+    words = [f"{counts[State.DONE]} done"]
+    words += [f"{counts[State.SKIPPED]} skipped, made before from the same request"] if counts[State.SKIPPED] else []
+    words += [f"{counts[State.FAILED]} failed"] if counts[State.FAILED] else []
+    words += [f"{rest} not made"] if (rest := len(order.pieces) - len(outcomes)) else []
+    return f"{'; '.join(words)}; {duration(time.monotonic() - started)}"

@@ -1,0 +1,109 @@
+"""From a folder of instance labels to a recipe: read, check, split before anything is cut, choose patches, fill in the card."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from medsynth_core.engines.nuclei.presets import COMPACT, Preset, get_preset
+from medsynth_core.engines.nuclei.prior import Prior
+from medsynth_core.engines.nuclei.recipe import NucleiRecipe
+from medsynth_core.engines.nuclei.starters import CARD, NOTES, NUCLEI_HE, PRESET, SETS
+from medsynth_core.engines.nuclei.subset import ALL_PERCENT, chosen
+from medsynth_core.engines.nuclei.tiles import PIXELS, Tile, patches, read_tiles, survey
+from medsynth_core.errors import ParameterError, TrainingDataError
+from medsynth_core.models.card import read_card
+from medsynth_core.protocol import ModelCard
+from medsynth_core.training.duplicates import group_near_duplicates
+from medsynth_core.training.nuclei_sets import NUCLEI
+from medsynth_core.training.order import TrainingOrder
+from medsynth_core.training.pairs import Pair, without_duplicates
+from medsynth_core.training.sides import SIDES, side_of
+
+
+def prepare(data: Path, order: TrainingOrder) -> NucleiRecipe:
+    """Return the recipe for a training folder. Raises TrainingDataError with the list of offenders before anything starts."""
+    if order.starter not in ("", NUCLEI_HE):
+        raise ParameterError(f"starter is {order.starter!r}: of nuclei there is {NUCLEI_HE}")
+    pairs = starter_pairs(data) if order.starter else own_pairs(data, order)
+    training, validation = split(pairs, bool(order.starter))
+    tiles = read_tiles(training)
+    cells = tuple(patch for tile in tiles for patch in patches(tile))
+    kept = chosen(cells, order.label_percent, order.seed)
+    if not any((patch.instances > 0).any() for patch in kept):
+        raise TrainingDataError(f"{data.name} has no nucleus on the training side: give more tiles")
+    prior = Prior.fit(kept)
+    card = replace(_card(data, order, len(pairs)), figures=prior.figures(), trained_on=_counted(training, cells, kept, order))
+    if order.base is not None:
+        card = _going_on(card, read_card(order.base))
+    learned = tiles if order.label_percent == ALL_PERCENT else kept
+    return NucleiRecipe(
+        _preset(order), learned, read_tiles(validation), prior, card, order.seed, order.base, order.device, _notices(order, card)
+    )
+
+
+def starter_pairs(data: Path) -> tuple[Pair, ...]:
+    """Return the tiles of the public sets below `data`. Raises TrainingDataError when one is not there."""
+    if lost := [name for name in SETS if not (data / name).is_dir()]:
+        raise TrainingDataError(f"{lost[0]} is not in {data.name}: the model that ships learns from {', '.join(SETS)}")
+    return tuple(pair for name in SETS for pair in NUCLEI[name].pairs(data / name))
+
+
+def own_pairs(data: Path, order: TrainingOrder) -> tuple[Pair, ...]:
+    """Return the user's tiles; those of one slide are known by the group column, else look-alikes stay together."""
+    pairs = without_duplicates(survey(data, order.columns))
+    return pairs if order.columns and order.columns.group else group_near_duplicates(pairs)
+
+
+def split(pairs: tuple[Pair, ...], keeps_tuning: bool) -> tuple[tuple[Pair, ...], tuple[Pair, ...]]:
+    """Return (training, validation), whole groups on one side. A starter validates on its tuning side and never sees what is held
+    out; a folder so small that all of it would be held out is learned from whole."""
+    on = {side: tuple(pair for pair in pairs if side_of(pair.group) == side) for side in SIDES}
+    training, tuning, held_out = (on[side] for side in SIDES)
+    if keeps_tuning:
+        return training, tuning
+    learned = tuple(pair for pair in pairs if pair not in held_out)
+    return (learned, held_out) if learned else (pairs, ())
+
+
+def _preset(order: TrainingOrder) -> Preset:
+    preset = PRESET if order.starter and not order.preset else get_preset(order.preset or COMPACT.name)
+    return replace(preset, steps=order.steps or preset.steps, batch=order.batch or preset.batch)
+
+
+def _going_on(card: ModelCard, base: ModelCard) -> ModelCard:
+    """Return the card of a training that goes on from `base`, under its terms too."""
+    if base.engine != card.engine:
+        raise ParameterError(f"base {base.id} is a model of {base.engine}: choose one of {card.engine}")
+    notes = f"{card.notes} Weights derived from {base.id} ({base.license}): its terms apply too."
+    return replace(card, notes=notes, steps=base.steps, commercial_use=base.commercial_use)
+
+
+def _counted(training: tuple[Pair, ...], cells: tuple[Tile, ...], kept: tuple[Tile, ...], order: TrainingOrder) -> str:
+    groups = len({pair.group for pair in training})
+    part = "" if order.label_percent == ALL_PERCENT else f", {len(kept)} of {len(cells)} patches of {PIXELS}² by k-means"
+    return f"{len(training)} tiles of {groups} groups{part}"
+
+
+def _notices(order: TrainingOrder, card: ModelCard) -> tuple[str, ...]:
+    by_look = not order.starter and not (order.columns and order.columns.group)
+    said = "Tiles of one slide are only known by their look: name the slide or patient with --metadata and --group-by."
+    return (f"Learning from {card.trained_on}.", *([said] if by_look else []))
+
+
+def _card(data: Path, order: TrainingOrder, count: int) -> ModelCard:
+    if order.starter:
+        return CARD
+    return ModelCard(
+        id=order.model_id,
+        title=order.model_id,
+        engine="nuclei",
+        channels=3,
+        size=(PIXELS, PIXELS),
+        labels=(),
+        fit="tile",
+        license=order.license,
+        data=f"{count} tiles of the user's folder {data.resolve().name}",
+        split=f"{'by group column' if order.columns and order.columns.group else 'look-alikes kept together'}; 15 % held out",
+        notes=NOTES,
+    )

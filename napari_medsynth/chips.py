@@ -6,8 +6,8 @@ from qtpy.QtCore import QSize, Signal
 from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidget
 from superqt import QFlowLayout
 
+from medsynth_core.preflight import Chip, Fix
 from napari_medsynth import theme
-from napari_medsynth.preflight import Chip, Fix
 
 
 class ChipBar(QWidget):

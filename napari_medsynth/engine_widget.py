@@ -13,21 +13,22 @@ import numpy as np
 from qtpy.QtCore import QEvent, QTimer
 from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
+from medsynth_core import preflight
 from medsynth_core.client import Client
 from medsynth_core.engine_view import EngineView
 from medsynth_core.errors import MedSynthError
 from medsynth_core.lamp import Lamp
+from medsynth_core.preflight import Chip, Fix
 from medsynth_core.protocol import Capabilities, DeviceInfo, OutputInfo, ParamInfo, Scalar
 from medsynth_core.run import Ending, Made, Run, RunProgress, RunRequest
 from medsynth_core.session import Session
-from napari_medsynth import diagnostics, engine_pill, preflight, settings
+from napari_medsynth import diagnostics, engine_pill, settings
 from napari_medsynth.connections import Connections
 from napari_medsynth.courier import Courier
 from napari_medsynth.desk import Desk
 from napari_medsynth.message_panel import Message, failure
 from napari_medsynth.model_desk import ModelDesk
 from napari_medsynth.panel import Panel
-from napari_medsynth.preflight import Chip, Fix
 from napari_medsynth.primary_button import Mode
 from napari_medsynth.settings import Settings
 

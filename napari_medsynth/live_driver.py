@@ -12,9 +12,9 @@ from qtpy.QtCore import QObject, QTimer
 
 from medsynth_core.errors import MedSynthError
 from medsynth_core.live import Act, Live, Quality, Step
+from medsynth_core.preflight import show_seconds
 from medsynth_core.run import Ending, Made, Run
 from napari_medsynth.live_row import LiveRow
-from napari_medsynth.preflight import show_seconds
 from napari_medsynth.refine_desk import RefineDesk, Subject
 
 LOOK_MS = 40

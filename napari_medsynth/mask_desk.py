@@ -11,13 +11,13 @@ from napari.layers import Labels
 from qtpy.QtGui import QCursor
 from qtpy.QtWidgets import QMenu
 
-from medsynth_core import vocabulary
+from medsynth_core import preflight, vocabulary
+from medsynth_core.preflight import Fix
 from medsynth_core.protocol import ModelCard
-from napari_medsynth import fixes, layers, palette, preflight
+from napari_medsynth import fixes, layers, palette
 from napari_medsynth.connections import Connections
 from napari_medsynth.desk import Desk
 from napari_medsynth.mask_panel import MaskPanel
-from napari_medsynth.preflight import Fix
 
 FALLBACK_SIZE = (256, 256)
 """Size (y, x) of a new mask where neither an image nor a model says one."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from medsynth_core import preflight
 from medsynth_core.protocol import Capabilities, ModelCard, ParamInfo
 from medsynth_core.session import Session
-from napari_medsynth import preflight
 from napari_medsynth.panel import Panel
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from qtpy.QtWidgets import QLabel, QProgressBar, QVBoxLayout, QWidget
 
+from medsynth_core.preflight import show_seconds
 from medsynth_core.run import RunProgress
-from napari_medsynth.preflight import show_seconds
 
 
 class ProgressRow(QWidget):

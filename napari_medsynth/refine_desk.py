@@ -11,6 +11,7 @@ import numpy as np
 from napari.layers import Image, Labels
 
 from medsynth_core.errors import InputError
+from medsynth_core.preflight import Fix
 from medsynth_core.volume import Volume
 from napari_medsynth import layers
 from napari_medsynth.connections import Connections
@@ -18,7 +19,6 @@ from napari_medsynth.layers import Cut
 from napari_medsynth.locked_row import new_lock
 from napari_medsynth.mask_desk import MaskDesk
 from napari_medsynth.placement import align, same_size, spatial_shape
-from napari_medsynth.preflight import Fix
 from napari_medsynth.refine_panel import STACK, RefinePanel
 
 AXES = "zyx"

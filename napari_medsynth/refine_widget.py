@@ -9,19 +9,21 @@ from typing import Any
 import napari
 import napari.viewer
 
+from medsynth_core import preflight
 from medsynth_core.client import Client
 from medsynth_core.errors import MedSynthError, ShapeError
 from medsynth_core.lamp import Lamp
 from medsynth_core.live import Quality
+from medsynth_core.preflight import Chip, Fix
 from medsynth_core.protocol import DeviceInfo, ModelCard, ParamInfo, Scalar
+from medsynth_core.refine_preflight import check_mask
 from medsynth_core.run import Ending, Made, Run, RunRequest
-from napari_medsynth import amounts, first_mask, layers, preflight, refine_preflight
+from napari_medsynth import amounts, first_mask, layers, refine_preflight
 from napari_medsynth.diff import Diff
 from napari_medsynth.engine_widget import EngineWidget
 from napari_medsynth.live_driver import LiveDriver
 from napari_medsynth.message_panel import Message
 from napari_medsynth.placement import spatial_shape
-from napari_medsynth.preflight import Chip, Fix
 from napari_medsynth.preview import Preview
 from napari_medsynth.refine_desk import RefineDesk, Subject
 from napari_medsynth.refine_panel import SLICE, STACK, STRENGTHS, RefinePanel
@@ -120,7 +122,7 @@ class RefineWidget(EngineWidget):
         meant = layers.take(desk.mask, desk.cut(whole=True)) if desk.whole else pixels
         return (
             *chips,
-            *refine_preflight.check_mask(meant, desk.whole, self.model.card, bool(self._drawers())),
+            *check_mask(meant, desk.whole, self.model.card, bool(self._drawers())),
             *preflight.check_terms(self.model.card),
             *preflight.check_room(device, seconds),
         )

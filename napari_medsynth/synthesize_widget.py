@@ -7,14 +7,15 @@ from collections.abc import Callable
 import napari
 import napari.viewer
 
+from medsynth_core import preflight
 from medsynth_core.client import Client
 from medsynth_core.errors import MedSynthError
+from medsynth_core.preflight import Chip
 from medsynth_core.protocol import DeviceInfo
 from medsynth_core.run import Made, RunRequest
-from napari_medsynth import layers, preflight
+from napari_medsynth import layers
 from napari_medsynth.engine_widget import EngineWidget
 from napari_medsynth.mask_desk import MaskDesk
-from napari_medsynth.preflight import Chip
 from napari_medsynth.results import Destination
 from napari_medsynth.session import connect_as_napari
 from napari_medsynth.settings import Settings

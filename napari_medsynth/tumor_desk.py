@@ -10,16 +10,16 @@ import napari
 import numpy as np
 from napari.layers import Image, Layer
 
+from medsynth_core.preflight import Fix
 from medsynth_core.protocol import ModelCard
+from medsynth_core.tumor_request import Ellipsoid, Trained, Triple, TumorRequest, head_of
 from medsynth_core.volume import Volume
 from napari_medsynth import layers
 from napari_medsynth.desk import Desk
 from napari_medsynth.layers import Cut
-from napari_medsynth.preflight import Fix
 from napari_medsynth.tumor_guide import Guide, Step
 from napari_medsynth.tumor_panel import TumorPanel
 from napari_medsynth.tumor_placing import Placing
-from napari_medsynth.tumor_request import Ellipsoid, Trained, Triple, TumorRequest, head_of
 from napari_medsynth.tumor_upright import Upright
 
 

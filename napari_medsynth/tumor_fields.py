@@ -9,8 +9,8 @@ from qtpy.QtCore import QSize, Qt, Signal
 from qtpy.QtGui import QValidator
 from qtpy.QtWidgets import QDoubleSpinBox, QHBoxLayout, QPushButton, QSizePolicy, QSlider, QWidget
 
+from medsynth_core.tumor_request import Range
 from napari_medsynth import theme
-from napari_medsynth.tumor_request import Range
 
 SLIDER_STEPS = 200
 

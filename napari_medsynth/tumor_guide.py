@@ -12,11 +12,11 @@ import napari
 import numpy as np
 from napari.layers import Vectors
 
+from medsynth_core.tumor_request import Ellipsoid
 from napari_medsynth import tumor_lines
 from napari_medsynth.connections import Connections
 from napari_medsynth.placement import world_mm
 from napari_medsynth.tumor_lines import Lines
-from napari_medsynth.tumor_request import Ellipsoid
 
 TUMOR, HEAD = "Requested tumor", "Typical head"
 COLORS = {TUMOR: "#e69f00", HEAD: "#56b4e9"}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from napari_medsynth.tumor_request import Ellipsoid
+from medsynth_core.tumor_request import Ellipsoid
 
 Lines = npt.NDArray[np.float64]
 POINTS = 72

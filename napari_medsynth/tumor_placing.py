@@ -8,8 +8,8 @@ from typing import Any
 import napari
 import numpy as np
 
+from medsynth_core.tumor_request import Ellipsoid, Triple
 from napari_medsynth.placement import world_mm
-from napari_medsynth.tumor_request import Ellipsoid, Triple
 
 DRAG_PX = 4
 """A press that moves further than this on the screen is a drag: of the outline if it began there, else of the camera."""

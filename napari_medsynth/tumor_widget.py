@@ -9,25 +9,25 @@ import napari
 import napari.viewer
 import numpy as np
 
+from medsynth_core import preflight, tumor_preflight
 from medsynth_core.client import Client
 from medsynth_core.errors import MedSynthError
 from medsynth_core.lamp import Lamp
+from medsynth_core.preflight import Chip
 from medsynth_core.protocol import DeviceInfo, OutputInfo, ParamInfo, Scalar
 from medsynth_core.run import Ending, Made, Run, RunRequest, Standing
+from medsynth_core.tumor_request import TumorRequest
 from medsynth_core.tumor_words import PLACE, TRIPLES
 from medsynth_core.volume import Volume
-from napari_medsynth import preflight, tumor_preflight
 from napari_medsynth.engine_widget import EngineWidget
 from napari_medsynth.grow_layers import GrowingLayers, load_ahead
 from napari_medsynth.grow_view import GrowView
 from napari_medsynth.message_panel import Message
 from napari_medsynth.placement import spatial_shape
-from napari_medsynth.preflight import Chip
 from napari_medsynth.session import connect_as_napari
 from napari_medsynth.settings import Settings
 from napari_medsynth.tumor_desk import TumorDesk
 from napari_medsynth.tumor_panel import TumorPanel
-from napari_medsynth.tumor_request import TumorRequest
 
 GRID = (*TRIPLES["shape"], *TRIPLES["spacing_mm"])
 """Parameters that a background answers."""

@@ -78,12 +78,13 @@ class ParamInfo:
 
 @dataclass(frozen=True)
 class InputInfo:
-    """One array an engine takes: `kind` is "labels" or "image"."""
+    """One array an engine takes: `kind` is "labels" or "image"; `instances`: each label is one object, as in nuclei."""
 
     name: str
     label: str
     kind: str
     required: bool = True
+    instances: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ class EngineInfo:
     """One engine as the capability document lists it. `problem` says why it cannot run here, empty if it can.
 
     `synthetic` is False where the outputs are derived from what was handed in, such as a refined mask: no image of nobody.
-    """
+    `one_slice`: a single 2-D slice is taken, a stack refused; a viewer sends the slice that it shows."""
 
     name: str
     summary: str
@@ -100,6 +101,7 @@ class EngineInfo:
     params: tuple[ParamInfo, ...] = ()
     problem: str = ""
     synthetic: bool = True
+    one_slice: bool = False
 
 
 @dataclass(frozen=True)
@@ -117,8 +119,7 @@ class ModelCard:
 
     `size` is the model's grid (y, x) in pixels. `fit` says how another size is met: "resize" or "tile".
     `labels` is empty for a model that takes any label. `role` is empty for an engine's main model; a model that only serves
-    another one names its part, such as "coarse". `figures` holds measured numbers by name. `sha256` names each weight file's
-    checksum.
+    another one names its part, such as "coarse". `figures` holds measured numbers by name, `sha256` weight files' sums.
     """
 
     id: str

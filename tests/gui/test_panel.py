@@ -58,7 +58,7 @@ def test_without_a_mask_the_button_says_why_and_the_chip_makes_one(open_desk: Op
     desk = open_desk(image=np.zeros((40, 50), np.uint8))
     desk.wait("the check", lambda: bool(desk.panel.chips.chips))
     assert not desk.panel.button.isEnabled()
-    assert "no Labels layer" in desk.panel.button.toolTip()
+    assert "no mask to synthesize from" in desk.panel.button.toolTip()
     fix = next(b for b in desk.panel.chips.findChildren(QPushButton) if b.text() == "New mask")
     strokes.click(fix)
     mask = desk.widget.desk.mask

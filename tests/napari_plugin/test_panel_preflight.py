@@ -11,8 +11,8 @@ import pytest
 pytest.importorskip("napari")
 
 from medsynth_core.lamp import Lamp
+from medsynth_core.preflight import Fix, blocking, check, distinct, lacking, show_seconds, unknown_labels
 from medsynth_core.protocol import Capabilities, DeviceInfo, EngineInfo, LabelInfo, ModelInfo
-from napari_medsynth.preflight import Fix, blocking, check, distinct, lacking, show_seconds, unknown_labels
 from tests.scripted import BRAIN, SYNTHESIZE
 
 MASK = np.zeros((128, 128), np.uint8)

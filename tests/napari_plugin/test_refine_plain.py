@@ -13,12 +13,13 @@ from hypothesis.extra.numpy import arrays
 from napari.layers import Image, Labels
 
 from medsynth_core.lamp import Lamp
+from medsynth_core.preflight import Fix, blocking
+from medsynth_core.refine_preflight import check_mask
 from medsynth_core.strength import reach_px
 from napari_medsynth import amounts, placement
 from napari_medsynth.diff import Counts, Diff
 from napari_medsynth.places import MOST, uncertain_places
-from napari_medsynth.preflight import Fix, blocking
-from napari_medsynth.refine_preflight import check_layers, check_mask
+from napari_medsynth.refine_preflight import check_layers
 from napari_medsynth.samples import SAMPLES
 
 masks = arrays(np.uint8, st.sampled_from([(6, 7), (3, 5, 6)]), elements=st.integers(0, 2))

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from medsynth_core import tumor_preflight
 from medsynth_core.engines.tumor.engine import ENGINE
 from medsynth_core.lamp import Lamp
-from napari_medsynth import grow_report, tumor_lines, tumor_preflight
-from napari_medsynth.tumor_request import BALL, Ellipsoid, Range, Trained, TumorRequest, head_of
+from medsynth_core.tumor_request import BALL, Ellipsoid, Range, Trained, TumorRequest, head_of
+from napari_medsynth import grow_report, tumor_lines
 from tests.gui.growing import CARD
 
 TRAINED = Trained.of(CARD)

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import logging
 import threading
-import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import qt
 import slicer
-from MedSynthLib import conversion, results, tumor_roi
+from MedSynthLib import conversion, tumor_roi
 from MedSynthLib.engine_page import EnginePage
 from MedSynthLib.forms import ParamForm
 from MedSynthLib.growing import RECIPE, SYNTHETIC
@@ -42,9 +40,9 @@ from medsynth_core.protocol import (
 from medsynth_core.volume import Volume
 from tests.running import RunningService
 from tests.slicer_extension.main_thread import MainThread
+from tests.slicer_extension.painting import paint
 from tests.slicer_extension.test_slicer_conversion import oblique, volume_node, world_of
 
-MODULE_FOLDER = Path(results.__file__).parents[1]
 PARAMS = (
     ParamInfo("steps", "Steps", ParamKind.CHOICE, 4, choices=(1, 2, 4)),
     ParamInfo("density", "Density", ParamKind.NUMBER, 0.5, 0.0, 1.0, unit="1/mm²", help="how many"),
@@ -54,27 +52,6 @@ PARAMS = (
 )
 TOY = EngineInfo("fifth", "An engine nobody here has heard of", inputs=(InputInfo("mask", "Mask", "labels"),), params=PARAMS)
 CARD = ModelCard("toy", "Toy model", "fifth", 1, (8, 8), (LabelInfo(1, "tumor", "#f28e2b"),), "CC0", "none", options=PARAMS[:1])
-
-
-@pytest.fixture
-def widget(service: RunningService, home: Path) -> Iterator[Any]:
-    """The module as Slicer opens it, connected to a real service."""
-    import MedSynth
-
-    slicer.modules.medsynth = types.SimpleNamespace(path=str(MODULE_FOLDER / "MedSynth.py"))
-    parent = qt.QWidget()
-    qt.QVBoxLayout(parent)
-    made = MedSynth.MedSynthWidget(parent)
-    made.setup()
-    yield made
-    made.cleanup()
-    parent.deleteLater()
-
-
-@pytest.fixture
-def panel(widget: Any) -> Panel:
-    MainThread().until(lambda: widget.panel.pages, 60)
-    return widget.panel
 
 
 def fake_page(panel: Panel, **values: Any) -> EnginePage:
@@ -193,6 +170,9 @@ def test_new_segments_have_the_names_and_colors_of_the_model(panel: Panel, widge
     segment = mask.GetSegmentation().GetNthSegment(0)
     assert (mask.GetName(), segment.GetName()) == ("given mask", "tumor")
     assert np.allclose(segment.GetColor(), (0xF2 / 255, 0x8E / 255, 0x2B / 255), atol=1e-6)
+    assert "Nothing is painted in this volume" in panel._ui.runButton.toolTip
+    paint(mask, widget.logic.settings().image)
+    panel.check()
     assert panel._ui.runButton.enabled
 
 

@@ -94,6 +94,7 @@ class Engine:
     """One method: what it takes, how its model loads and how it runs. `load` is None for an engine without models.
 
     `synthetic` is False where the outputs are derived from what was handed in, such as a refined mask.
+    `one_slice` is True where a single 2-D slice is taken, and a stack refused.
     `only_with` names an environment variable that must be 1 for the engine to be listed: the tests' engine is not for users.
     """
 
@@ -106,6 +107,7 @@ class Engine:
     load: Callable[[Path, str], Any] | None = None
     recipe: Callable[..., Any] | None = None
     synthetic: bool = True
+    one_slice: bool = False
     only_with: str = ""
 
     @property
@@ -115,7 +117,15 @@ class Engine:
 
     def describe(self) -> EngineInfo:
         """Return the entry of the capability document."""
-        return EngineInfo(self.name, self.summary, self.paper, self.inputs, param_infos(self.params), synthetic=self.synthetic)
+        return EngineInfo(
+            self.name,
+            self.summary,
+            self.paper,
+            self.inputs,
+            param_infos(self.params),
+            synthetic=self.synthetic,
+            one_slice=self.one_slice,
+        )
 
     def read_params(self, values: Mapping[str, Scalar], card: ModelCard | None = None) -> tuple[Any, dict[str, Scalar]]:
         """Return (params, model options) checked and completed with defaults. Raises ParameterError naming the field."""

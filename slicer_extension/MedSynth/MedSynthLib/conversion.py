@@ -95,19 +95,59 @@ def parent_of(node: Any) -> np.ndarray:
     return np.array(slicer.util.arrayFromVTKMatrix(matrix))
 
 
-def labels_of(segmentation: Any, grid: Any, values: Mapping[str, int]) -> Volume:
+def labels_of(segmentation: Any, grid: Any, values: Mapping[str, int], k: int | None = None) -> Volume:
     """Return the segments on the grid of a volume node, uint8: `values` says segment id → label, later ones lie on top.
 
+    With `k` on that slice of the grid alone, which is as much quicker as the volume has slices.
     Raises InputError for a value beyond 1 to 255, a segment that is gone, or a transform that is not linear.
     """
     if wrong := [value for value in values.values() if not 1 <= value <= 255]:
         raise InputError(f"a segment has the label {wrong[0]}: it must be 1 to 255")
-    reference = volume_of(grid)
+    reference = volume_of(grid) if k is None else one_slice(volume_of(grid), k)
     labels = np.zeros((1, *reference.size), np.uint8)
     place = _oriented(labels[0], reference.affine)
     for segment, value in values.items():
         labels[0][_segment_on(segmentation, segment, place) != 0] = value
     return Volume(labels, reference.affine)
+
+
+def painted(segmentation: Any, values: Mapping[str, int]) -> np.ndarray:
+    """Return the labels that have at least one voxel, sorted, looked up where they were painted: no grid, no resampling.
+
+    A segment that is not kept as voxels (a surface) counts as painted.
+    """
+    parts = {value: segmentation.GetSegmentation().GetSegment(segment) for segment, value in values.items()}
+    return np.array(sorted({value for value, part in parts.items() if part is not None and _has_voxels(part)}), np.int64)
+
+
+def instances_of(labels: Volume) -> Volume:
+    """Return labels, each of which may be many objects, as instances: one number a connected part of a slice, uint16.
+
+    Objects that touch are one, unless they have different labels. Raises InputError for more than 65535.
+    """
+    numbers = np.zeros(labels.array.shape, np.uint16)
+    for z in range(labels.size[0]):
+        count = 0
+        for value in (int(v) for v in np.unique(labels.array[0, z]) if v):
+            parts = _connected(labels.array[0, z] == value)
+            if count + int(parts.max()) > np.iinfo(np.uint16).max:
+                raise InputError(f"slice {z} has more than {np.iinfo(np.uint16).max} objects: send a smaller region")
+            numbers[0, z][parts > 0] = parts[parts > 0] + count
+            count += int(parts.max())
+    return Volume(numbers, labels.affine)
+
+
+def _connected(inside: np.ndarray) -> np.ndarray:
+    """Return the 4-connected parts of a plane (y, x), numbered from 1."""
+    filter_ = vtk.vtkImageConnectivityFilter()
+    filter_.SetInputData(_oriented(inside[None].astype(np.uint8), np.eye(4)))
+    filter_.SetScalarRange(1, 1)
+    filter_.SetExtractionModeToAllRegions()
+    filter_.SetLabelModeToSizeRank()
+    filter_.SetLabelScalarTypeToInt()
+    filter_.GenerateRegionExtentsOff()
+    filter_.Update()
+    return _voxels(filter_.GetOutput())[0]
 
 
 def empty_node(output: OutputInfo, name: str) -> Any:
@@ -195,6 +235,15 @@ def _segment_on(segmentation: Any, segment: str, grid: Any) -> np.ndarray:
     if not resample.ResampleOrientedImageToReferenceOrientedImage(image, grid, on_grid, False, False):
         raise InputError(f"segment {segment!r} of {_name(segmentation)} cannot be brought onto the volume's grid")
     return _voxels(on_grid)
+
+
+def _has_voxels(part: Any) -> bool:
+    image = part.GetRepresentation(BINARY)
+    if image is None:
+        return part.GetNumberOfRepresentations() > 0
+    if image.GetPointData().GetScalars() is None or not image.GetNumberOfPoints():
+        return False
+    return bool((_voxels(image) == part.GetLabelValue()).any())
 
 
 def _oriented(array: np.ndarray, matrix: np.ndarray) -> Any:

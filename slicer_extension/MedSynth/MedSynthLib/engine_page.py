@@ -7,7 +7,8 @@ from typing import Any
 
 import qt
 
-from medsynth_core.protocol import Capabilities, EngineInfo, ModelCard, Scalar
+from medsynth_core.protocol import Capabilities, EngineInfo, InputInfo, ModelCard, Scalar
+from MedSynthLib import inputs
 from MedSynthLib.forms import ParamForm
 
 
@@ -33,6 +34,7 @@ class EnginePage:
         self._column.addWidget(self.form.page)
         self._column.addWidget(self.options.page)
         self._add_advanced()
+        self._uses = {info.name: self._add_use(info) for info in inputs.offered(engine)}
         self._models_box.connect("currentIndexChanged(int)", self._model_changed)
         self._model_changed(0)
 
@@ -46,6 +48,15 @@ class EnginePage:
         return self.form.values() | self.advanced.values() | self.options.values()
 
     @property
+    def used(self) -> frozenset[str]:
+        """The optional inputs that are to be sent."""
+        return frozenset(name for name, box in self._uses.items() if box.checked)
+
+    def use(self, name: str, wanted: bool) -> None:
+        """Send an optional input, or do not."""
+        self._uses[name].setChecked(wanted)
+
+    @property
     def fields(self) -> dict[str, Any]:
         """The fields of the engine's parameters by name."""
         return self.form.fields | self.advanced.fields
@@ -54,6 +65,14 @@ class EnginePage:
         """Show values; those of unknown fields, and those a field refuses, are left out."""
         for form in (self.form, self.advanced, self.options):
             form.set_values(values)
+
+    def _add_use(self, info: InputInfo) -> Any:
+        """Return a box that says whether an optional input is sent: segments are, unless said otherwise, a volume is not."""
+        box = qt.QCheckBox(f"{info.label}: the chosen {'volume' if info.kind == 'image' else 'segments'}")
+        box.setObjectName(f"use_{info.name}")
+        box.setChecked(info.kind != "image")
+        self._column.addWidget(box)
+        return box
 
     def _add_advanced(self) -> None:
         if not self.advanced.fields:

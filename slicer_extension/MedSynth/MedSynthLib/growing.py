@@ -35,7 +35,10 @@ class _Growing(Protocol):
 
 
 class GrowingVolume:
-    """One image that grows; its window is fixed by its type, or by the first slice that shows something."""
+    """One image that grows; its window is fixed by its type, or by the first slice that shows something.
+
+    More labels than a byte holds are instances, as of nuclei: they are a label map, not a segment each.
+    """
 
     def __init__(self, output: OutputInfo, name: str) -> None:
         self.node = conversion.empty_node(output, name)
@@ -79,7 +82,7 @@ class GrowingNodes:
             return
         self._growing[output.name] = (
             GrowingSegments(output, self._name, self._labels)
-            if output.kind == "labels"
+            if output.kind == "labels" and np.dtype(output.dtype) == np.uint8
             else GrowingVolume(output, self._name if output.name == "image" else f"{self._name} {output.name}")
         )
         self.arrived[output.name] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from medsynth_core.errors import InputError
@@ -26,21 +27,50 @@ def lacking(engine: EngineInfo, settings: Settings | None) -> str:
     return ""
 
 
-def gather(engine: EngineInfo, card: ModelCard | None, settings: Settings) -> dict[str, Volume]:
-    """Return the engine's inputs by name. Raises InputError, LabelError saying what is wrong and what to do."""
+def offered(engine: EngineInfo) -> tuple[InputInfo, ...]:
+    """Return the optional inputs that the chosen volume or segments can be: a person says whether they are to be used."""
+    return tuple(info for info in engine.inputs if not info.required and (info.kind == "image" or _wants_segments(info)))
+
+
+def gather(engine: EngineInfo, card: ModelCard | None, settings: Settings, used: Collection[str]) -> dict[str, Volume]:
+    """Return the engine's inputs by name: those that are required, and the optional ones named in `used`.
+
+    Raises InputError, LabelError saying what is wrong and what to do.
+    """
     if missing := lacking(engine, settings):
         raise InputError(missing)
+    if settings.image is None:
+        return {}
+    k = slice_sent(engine, settings)
     given: dict[str, Volume] = {}
     for info in engine.inputs:
-        if info.kind == "image" and settings.image is not None:
-            given[info.name] = conversion.volume_of(settings.image)
-        elif _wants_segments(info) and settings.mask is not None and settings.image is not None:
-            values = segments.label_values(settings.mask, card.labels if card else ())
-            given[info.name] = conversion.labels_of(settings.mask, settings.image, values)
-    if not settings.shown_only or settings.image is None:
-        return given
-    k = conversion.shown_slice(settings.image)
-    return {name: conversion.one_slice(volume, k) for name, volume in given.items()}
+        if not info.required and info.name not in used:
+            continue
+        if info.kind == "image":
+            volume = conversion.volume_of(settings.image)
+            given[info.name] = volume if k is None else conversion.one_slice(volume, k)
+        elif _wants_segments(info) and settings.mask is not None:
+            given[info.name] = mask_of(info, card, settings, k)
+    return given
+
+
+def mask_of(info: InputInfo, card: ModelCard | None, settings: Settings, k: int | None) -> Volume:
+    """Return the chosen segments as an engine takes them, of slice `k` alone or (None) of all. Raises as `gather` does."""
+    values = segments.label_values(settings.mask, card.labels if card else ())
+    labels = conversion.labels_of(settings.mask, settings.image, values, k)
+    return conversion.instances_of(labels) if info.instances else labels
+
+
+def slice_sent(engine: EngineInfo, settings: Settings) -> int | None:
+    """Return which slice of the volume is sent alone, None if all are. Raises InputError when none of them is shown."""
+    if not engine.one_slice and not settings.shown_only:
+        return None
+    return 0 if conversion.volume_of(settings.image).size[0] == 1 else conversion.shown_slice(settings.image)
+
+
+def segments_input(engine: EngineInfo) -> InputInfo | None:
+    """Return the input that the chosen segments are, None for an engine that takes none."""
+    return next((info for info in engine.inputs if _wants_segments(info)), None)
 
 
 def source(engine: EngineInfo, settings: Settings) -> Any:

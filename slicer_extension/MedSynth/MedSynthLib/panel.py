@@ -18,15 +18,20 @@ from medsynth_core import places
 from medsynth_core.client import Client
 from medsynth_core.engine_view import EngineView
 from medsynth_core.errors import MedSynthError
+from medsynth_core.lamp import Lamp
+from medsynth_core.preflight import Chip, Fix, blocking
 from medsynth_core.protocol import Capabilities, JobInfo, LabelInfo, OutputInfo
 from medsynth_core.run import Ending, Made, Run, RunProgress, RunRequest
 from medsynth_core.session import Session
-from MedSynthLib import conversion, environment, inputs, results, scripting, segments
+from medsynth_core.tumor_words import PLACE
+from MedSynthLib import checks, conversion, environment, inputs, results, scripting, segments
+from MedSynthLib.chip_row import COLORS, ChipRow
 from MedSynthLib.courier import Courier
 from MedSynthLib.engine_page import EnginePage
 from MedSynthLib.environment import Chosen
 from MedSynthLib.environment_desk import EnvironmentDesk
 from MedSynthLib.environment_row import EnvironmentRow
+from MedSynthLib.fixing import Fixing
 from MedSynthLib.growing import GrowingNodes
 from MedSynthLib.history import History
 from MedSynthLib.primary_button import Mode, PrimaryButton
@@ -34,7 +39,9 @@ from MedSynthLib.settings import Settings
 from MedSynthLib.tumor_placing import TumorPlacing
 
 LIST_MS = 2000
-COLORS = {"green": "#2e9e4f", "amber": "#c98a00", "red": "#d1333f", "off": "gray"}
+LOOK_MS = 500
+"""How often the chips look again: painting, scrolling and fields change what they say."""
+DRAWN = "drawn"
 PLAIN = (LabelInfo(1, "lesion", "#f28e2b"),)
 """What is painted for an engine that takes any label."""
 STARTING = "The engine is starting: one moment."
@@ -49,6 +56,9 @@ class Panel:
         self._run: Run | None = None
         self._source: Any = None
         self.growing: GrowingNodes | None = None
+        self._seconds: dict[tuple[str, str], float] = {}
+        self.chips = ChipRow(ui.chipLabel, self.fix)
+        self._fixing = Fixing(ui.runButton, self.check)
         self.pages: dict[str, EnginePage] = {}
         self.button = PrimaryButton(ui.runButton, self.start, self.cancel)
         self.button.block(STARTING)
@@ -64,15 +74,20 @@ class Panel:
         self._timer = qt.QTimer()
         self._timer.setInterval(LIST_MS)
         self._timer.connect("timeout()", self.refresh_history)
+        self._look_timer = qt.QTimer()
+        self._look_timer.setInterval(LOOK_MS)
+        self._look_timer.connect("timeout()", self.check)
 
     def open(self) -> None:
         """Look for the service, and start it if there is none."""
         self.session.open()
         self._timer.start()
+        self._look_timer.start()
 
     def close(self) -> None:
         """Let go of everything; jobs under way go on, their results stay in the history."""
         self._timer.stop()
+        self._look_timer.stop()
         self.desk.cancel()
         self.session.close()
         self._courier.close()
@@ -97,7 +112,35 @@ class Panel:
             self.button.block(STARTING)
             return
         self.button.set_verb(page.engine.name.capitalize())
-        self.button.block(inputs.lacking(page.engine, self._settings))
+        self._ui.shownBox.setVisible(bool(page.engine.inputs) and not page.engine.one_slice)
+        if self.button.mode is Mode.READY:
+            self.chips.show(self._look(page))
+            self.button.block(blocking(self.chips.chips))
+
+    def _look(self, page: EnginePage) -> tuple[Chip, ...]:
+        try:
+            values = page.values()
+        except MedSynthError as problem:
+            return (Chip(Lamp.RED, "Not a number", checks.sentence(problem)),)
+        device = self.session.status.device if self.session.status is not None else None
+        return *checks.look(page.engine, page.card, self._settings, values, page.used), *checks.room(device, self._took(page))
+
+    def _took(self, page: EnginePage) -> float | None:
+        return self._seconds.get((page.engine.name, page.card.id if page.card is not None else ""))
+
+    def fix(self, what: Fix) -> None:
+        """Do what a chip offers."""
+        page = self.page
+        match what:
+            case Fix.NEW_MASK:
+                self.new_mask()
+            case Fix.FREE_MEMORY:
+                self.session.free_memory()
+            case Fix.MAP_LABELS if page is not None and page.card is not None and self._settings is not None:
+                self._fixing.map_labels(self._settings.mask, page.card.labels)
+            case Fix.DRAW_PLACE if page is not None:
+                page.set_values({PLACE: DRAWN})
+        self.check()
 
     def new_mask(self) -> None:
         """Make segments to paint on, with the names and colors of the chosen model's labels, on the grid of the volume."""
@@ -114,7 +157,7 @@ class Panel:
         if page is None or settings is None:
             return
         try:
-            given = inputs.gather(page.engine, page.card, settings)
+            given = inputs.gather(page.engine, page.card, settings, page.used)
             values = page.values()
         except MedSynthError as problem:
             self.trouble(problem)
@@ -169,8 +212,7 @@ class Panel:
 
     def trouble(self, problem: MedSynthError) -> None:
         """Say what did not work."""
-        text = str(problem)
-        self._say(f"{text[:1].upper()}{text[1:]}")
+        self._say(checks.sentence(problem))
 
     def run_progressed(self, run: Run, progress: RunProgress) -> None:
         """Show how far the run is."""
@@ -192,6 +234,7 @@ class Panel:
         """Write the recipe into the nodes."""
         if run is self._run and self.growing is not None:
             self.growing.note(made.recipe, made.job)
+        self._seconds[run.request.engine, run.request.model] = made.seconds
 
     def run_ended(self, run: Run, ending: Ending, problem: MedSynthError | None) -> None:
         """Be ready for the next run."""

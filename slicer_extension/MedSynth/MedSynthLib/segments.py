@@ -32,6 +32,19 @@ def label_values(segmentation: Any, labels: tuple[LabelInfo, ...] = ()) -> dict[
     return {segment: known[name.casefold()] for segment, name in names.items()}
 
 
+def unknown_segments(segmentation: Any, labels: tuple[LabelInfo, ...]) -> tuple[str, ...]:
+    """Return the ids of the segments that no label of a model has the name of."""
+    known = {label.name.casefold() for label in foreground(labels)}
+    return tuple(segment for segment, name in segment_names(segmentation).items() if name.casefold() not in known)
+
+
+def rename(segmentation: Any, ids: tuple[str, ...], label: LabelInfo) -> None:
+    """Give segments the name and the color of a label."""
+    for part in (segmentation.GetSegmentation().GetSegment(segment) for segment in ids):
+        part.SetName(label.name)
+        part.SetColor(*(color_of(label) or part.GetColor()))
+
+
 def segment_names(segmentation: Any) -> dict[str, str]:
     """Return segment id → name, in the order of the segmentation. Raises InputError when it has none."""
     if segmentation is None or not segmentation.GetSegmentation().GetNumberOfSegments():

@@ -69,7 +69,7 @@ ENGINE = Engine(
     summary="Nuclei and the histology that goes with them",
     paper="NuDiff, MICCAI 2023, arXiv 2310.14197",
     inputs=(
-        InputInfo("mask", "Nuclei", "labels", required=False),
+        InputInfo("mask", "Nuclei", "labels", required=False, instances=True),
         InputInfo("region", "Only here", "labels", required=False),
         InputInfo("image", "Image", "image", required=False),
     ),

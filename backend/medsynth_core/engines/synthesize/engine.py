@@ -118,4 +118,5 @@ ENGINE = Engine(
     load=load,
     run=run,
     recipe=recipe,
+    one_slice=True,
 )

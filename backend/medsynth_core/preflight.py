@@ -1,4 +1,4 @@
-"""What can be said before a run: each check is a chip, green, amber or red, that may carry the name of a fix. No Qt.
+"""What can be said before a run: each check is a chip, green, amber or red, that may carry the name of a fix; for every viewer.
 
 Red stops the run, amber warns. The texts are short enough for a chip; `detail` is the tooltip's sentence.
 """
@@ -49,7 +49,7 @@ def check(mask: np.ndarray | None, card: ModelCard | None, device: DeviceInfo | 
     `card` is None for an engine without models; `seconds` is what one image took the last time, None if never measured.
     """
     if mask is None:
-        return (Chip(Lamp.RED, "No mask", "There is no Labels layer to synthesize from: make one and paint.", Fix.NEW_MASK),)
+        return (Chip(Lamp.RED, "No mask", "There is no mask to synthesize from: make one and paint.", Fix.NEW_MASK),)
     return check_labels(mask, card), check_size(mask.shape, card), *check_terms(card), *check_room(device, seconds)
 
 
@@ -90,18 +90,22 @@ def lacking(capabilities: Capabilities | None, engine: str, model: str) -> str:
 
 def check_labels(mask: np.ndarray, card: ModelCard | None) -> Chip:
     """Return whether the mask has something painted and only labels the model knows."""
+    return check_values(distinct(mask), np.count_nonzero(mask) / mask.size if mask.size else None, card)
+
+
+def check_values(values: np.ndarray, share: float | None, card: ModelCard | None) -> Chip:
+    """Return whether the distinct values of a mask are ones the model knows; `share` of it is painted, None if not counted."""
     if card is None:
         return Chip(Lamp.GREEN, "Mask", "This engine takes any mask.")
     try:
-        vocabulary.understand(distinct(mask), card.labels)
+        vocabulary.understand(values, card.labels)
     except LabelError as problem:
         return Chip(Lamp.RED, "Unknown label", _sentence(problem), Fix.MAP_LABELS)
     except InputError as problem:
-        return Chip(Lamp.RED, "Mask is empty" if not mask.any() else "Not a mask", _sentence(problem))
+        return Chip(Lamp.RED, "Not a mask" if values.any() else "Mask is empty", _sentence(problem))
     names = ", ".join(label.name for label in vocabulary.foreground(card.labels))
-    return Chip(
-        Lamp.GREEN, "Labels", f"{np.count_nonzero(mask) / mask.size:.1%} of the mask is painted; the model knows {names}."
-    )
+    painted = "" if share is None else f"{share:.1%} of the mask is painted; "
+    return Chip(Lamp.GREEN, "Labels", f"{painted}the model knows {names}.")
 
 
 def check_size(shape: tuple[int, ...], card: ModelCard | None) -> Chip:

@@ -1,4 +1,4 @@
-"""What is asked of a tumor, in world millimeters (RAS), and what the model knows of tumors and heads. No Qt, no layers.
+"""What is asked of a tumor, in world millimeters (RAS), and what the model knows of tumors and heads.
 
 Triples run (x, y, z). A number that is not asked for (0, or a center of None) is drawn by the engine.
 """

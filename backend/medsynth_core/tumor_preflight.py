@@ -1,12 +1,12 @@
-"""What can be said before a growth: is the place in the head, is the tumor like those that were learned from. No Qt."""
+"""What can be said before a growth: is the place in the head, is the tumor like those that were learned from."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from medsynth_core.lamp import Lamp
-from napari_medsynth.preflight import Chip, Fix
-from napari_medsynth.tumor_request import Ellipsoid, Range, Trained, TumorRequest
+from medsynth_core.preflight import Chip, Fix
+from medsynth_core.tumor_request import Ellipsoid, Range, Trained, TumorRequest
 
 LEAST, MOST = 0.5, 1.5
 """Times the smallest and the largest that was trained: what lies beyond is refused by the engine."""

@@ -1,0 +1,82 @@
+"""What can be said before a run about what is chosen in the scene: the chips of every viewer, for nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+import numpy as np
+
+from medsynth_core.errors import LabelError, MedSynthError
+from medsynth_core.lamp import Lamp
+from medsynth_core.preflight import Chip, Fix, check_labels, check_room, check_size, check_terms
+from medsynth_core.protocol import DeviceInfo, EngineInfo, ModelCard, Scalar
+from medsynth_core.refine_preflight import check_painted
+from medsynth_core.tumor_preflight import check_request
+from medsynth_core.tumor_request import Trained, TumorRequest, head_of
+from medsynth_core.tumor_words import PLACE
+from MedSynthLib import conversion, inputs, segments
+from MedSynthLib.settings import Settings
+
+BACKGROUND = "background"
+TUMOR = {PLACE, "volume_ml"}
+"""Parameters of an engine that can be told where a tumor is to be, and how large."""
+
+
+def look(
+    engine: EngineInfo, card: ModelCard | None, settings: Settings | None, values: Mapping[str, Scalar], used: Collection[str]
+) -> tuple[Chip, ...]:
+    """Return the chips about nodes, segments and parameters; what cannot be sent is a red one. `used`: see `inputs.gather`."""
+    missing = inputs.lacking(engine, settings)
+    if missing or settings is None:
+        painting = settings is not None and settings.image is not None
+        return (Chip(Lamp.RED, "No segments" if painting else "No volume", missing, Fix.NEW_MASK if painting else Fix.NONE),)
+    try:
+        return *_about_mask(engine, card, settings, used), *_about_tumor(card, settings, values, used), *check_terms(card)
+    except LabelError as problem:
+        return (Chip(Lamp.RED, "Unknown label", sentence(problem), Fix.MAP_LABELS),)
+    except MedSynthError as problem:
+        return (Chip(Lamp.RED, "Cannot be sent", sentence(problem)),)
+
+
+def room(device: DeviceInfo | None, seconds: float | None) -> tuple[Chip, ...]:
+    """Return the chips about memory and time."""
+    return check_room(device, seconds)
+
+
+def sentence(problem: Exception) -> str:
+    """Return an error as a sentence begins."""
+    text = str(problem)
+    return f"{text[:1].upper()}{text[1:]}"
+
+
+def _about_mask(engine: EngineInfo, card: ModelCard | None, settings: Settings, used: Collection[str]) -> tuple[Chip, ...]:
+    info = inputs.segments_input(engine)
+    if info is None or settings.mask is None or settings.image is None or not (info.required or info.name in used):
+        return ()
+    k = inputs.slice_sent(engine, settings)
+    if k is not None and engine.synthetic:
+        plane = inputs.mask_of(info, card, settings, k).array[0, 0]
+        return check_labels(plane, card), check_size(plane.shape, card)
+    values, shape = _painted(card, settings, k)
+    return check_painted(values, None, shape, "volume" if k is None else "slice", card)
+
+
+def _painted(card: ModelCard | None, settings: Settings, k: int | None) -> tuple[np.ndarray, tuple[int, ...]]:
+    """Return the labels that are painted, and the size (z, y, x) or (y, x) of what is sent."""
+    labels = segments.label_values(settings.mask, card.labels if card else ())
+    size = conversion.volume_of(settings.image).size
+    if k is None:
+        return conversion.painted(settings.mask, labels), size
+    return np.unique(conversion.labels_of(settings.mask, settings.image, labels, k).array), size[1:]
+
+
+def _about_tumor(
+    card: ModelCard | None, settings: Settings, values: Mapping[str, Scalar], used: Collection[str]
+) -> tuple[Chip, ...]:
+    if not set(values) >= TUMOR:
+        return ()
+    trained, head = Trained.of(card), Trained.of(card).head
+    if BACKGROUND in used and settings.image is not None:
+        background = conversion.volume_of(settings.image)
+        head = head_of(background.array[0], background.affine)
+    return check_request(TumorRequest.of(values), trained, head)

@@ -8,6 +8,7 @@ matrix: such a node is refused.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -183,6 +184,37 @@ def fill_segments(segmentation: Any, labels: Volume, segments: Mapping[int, str]
         logic = slicer.vtkSlicerSegmentationsModuleLogic
         if not logic.SetBinaryLabelmapToSegment(part, segmentation, segment, logic.MODE_REPLACE, part.GetExtent()):
             raise InputError(f"segment {segment!r} of {_name(segmentation)} cannot be written: it may have been removed")
+
+
+def copy_segment(
+    source: Any, part: str, target: Any, segment: str, affine: np.ndarray, size: tuple[int, int, int], k: int | None
+) -> None:
+    """Write a segment of one segmentation into a segment of another, on a grid (z, y, x); with `k` on that slice alone.
+
+    A part that is gone from the source counts as empty. Raises InputError when the target's segment cannot be written.
+    """
+    place = _oriented(np.zeros(size, np.uint8), affine)
+    there = source.GetSegmentation().GetSegment(part) is not None
+    fresh = _segment_on(source, part, place) != 0 if there else np.zeros(size, bool)
+    if k is not None:
+        kept = _segment_on(target, segment, place) != 0
+        kept[k] = fresh[k]
+        fresh = kept
+    fill_segments(target, Volume(fresh[None].astype(np.uint8), affine), {1: segment})
+
+
+def fingerprint(segmentation: Any) -> int:
+    """Return a number that changes when anything is painted, or a segment comes or goes; names and colors do not count."""
+    inside, found = segmentation.GetSegmentation(), 0
+    for segment in inside.GetSegmentIDs():
+        part = inside.GetSegment(segment)
+        image = part.GetRepresentation(BINARY)
+        found = zlib.crc32(segment.encode(), found)
+        if image is not None and image.GetPointData().GetScalars() is not None:
+            where = np.argwhere(_voxels(image) == part.GetLabelValue())
+            ijk = where[:, ::-1] + np.array(image.GetExtent())[::2]
+            found = zlib.crc32((ijk @ _place_of(image)[:3, :3].T + _place_of(image)[:3, 3]).astype(np.float32).tobytes(), found)
+    return found
 
 
 def label_map(output: OutputInfo) -> tuple[Any, np.ndarray]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from medsynth_core.errors import InputError
 from medsynth_core.protocol import EngineInfo, InputInfo, LabelInfo, ModelCard
 from medsynth_core.volume import Volume
 from MedSynthLib import conversion, segments
+from MedSynthLib.review import Sent, sent
 from MedSynthLib.settings import Settings
 
 MAIN_LABELS = "mask"
@@ -66,6 +67,14 @@ def slice_sent(engine: EngineInfo, settings: Settings) -> int | None:
     if not engine.one_slice and not settings.shown_only:
         return None
     return 0 if conversion.volume_of(settings.image).size[0] == 1 else conversion.shown_slice(settings.image)
+
+
+def to_be_judged(engine: EngineInfo, card: ModelCard | None, settings: Settings, given: Mapping[str, Volume]) -> Sent | None:
+    """Return what was sent of the segments where they come back better, to be applied to them; None for other engines."""
+    if engine.synthetic or MAIN_LABELS not in given:
+        return None
+    values = segments.label_values(settings.mask, card.labels if card else ())
+    return sent(settings.mask, values, settings.image, slice_sent(engine, settings))
 
 
 def segments_input(engine: EngineInfo) -> InputInfo | None:

@@ -35,6 +35,7 @@ from MedSynthLib.fixing import Fixing
 from MedSynthLib.growing import GrowingNodes
 from MedSynthLib.history import History
 from MedSynthLib.primary_button import Mode, PrimaryButton
+from MedSynthLib.review import Review, Sent
 from MedSynthLib.settings import Settings
 from MedSynthLib.tumor_placing import TumorPlacing
 
@@ -58,6 +59,8 @@ class Panel:
         self.growing: GrowingNodes | None = None
         self._seconds: dict[tuple[str, str], float] = {}
         self.chips = ChipRow(ui.chipLabel, self.fix)
+        self.review = Review(ui, self._say)
+        self._sent: Sent | None = None
         self._fixing = Fixing(ui.runButton, self.check)
         self.pages: dict[str, EnginePage] = {}
         self.button = PrimaryButton(ui.runButton, self.start, self.cancel)
@@ -96,6 +99,7 @@ class Panel:
         """Work with other settings, None while the scene is closed."""
         if settings is None:
             self.placing.forget()
+            self.review.forget()
         self._settings = settings
         self.check()
 
@@ -113,6 +117,7 @@ class Panel:
             return
         self.button.set_verb(page.engine.name.capitalize())
         self._ui.shownBox.setVisible(bool(page.engine.inputs) and not page.engine.one_slice)
+        self.review.show()
         if self.button.mode is Mode.READY:
             self.chips.show(self._look(page))
             self.button.block(blocking(self.chips.chips))
@@ -159,6 +164,7 @@ class Panel:
         try:
             given = inputs.gather(page.engine, page.card, settings, page.used)
             values = page.values()
+            self._sent = inputs.to_be_judged(page.engine, page.card, settings, given)
         except MedSynthError as problem:
             self.trouble(problem)
             return
@@ -242,6 +248,9 @@ class Panel:
             return
         if self.growing is not None:
             self.growing.redraw(last=True)
+            preview = self.growing.nodes().get(inputs.MAIN_LABELS)
+            if ending is Ending.DONE and preview is not None and self._sent is not None:
+                self.review.offer(preview, self._sent)
         self._run = None
         self.button.set_mode(Mode.READY)
         self._ui.progressBar.setValue(100 if ending is Ending.DONE else 0)

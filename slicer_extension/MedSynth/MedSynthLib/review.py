@@ -1,0 +1,142 @@
+"""A refined segmentation is looked at first: Apply writes it into the segments it was made from, as one undo state.
+
+What was painted since is replaced, too, and Undo brings it back. Undo restores the whole segmentation, so it is refused once
+somebody painted after the Apply: those strokes would be lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import slicer
+
+from medsynth_core.errors import InputError, MedSynthError
+from MedSynthLib import conversion
+
+STATES = 10
+"""How many Applies can be undone; each keeps a copy of the segmentation."""
+GONE = "The segments this was made from are gone: the refined ones stay as they are."
+
+
+@dataclass(frozen=True, eq=False)
+class Sent:
+    """The segments a run was given: `values` says segment id → label, on a grid of `size` (z, y, x), of slice `k` or all."""
+
+    segmentation: Any
+    values: Mapping[str, int]
+    affine: np.ndarray
+    size: tuple[int, int, int]
+    k: int | None
+    print: int
+
+
+def sent(segmentation: Any, values: Mapping[str, int], grid: Any, k: int | None) -> Sent:
+    """Return what is sent of a segmentation on the grid of a volume node, to know it again."""
+    volume = conversion.volume_of(grid)
+    return Sent(segmentation, dict(values), volume.affine, volume.size, k, conversion.fingerprint(segmentation))
+
+
+class Review:
+    """Dresses the three buttons `ui.applyButton`, `discardButton`, `undoButton` in `ui.reviewRow`; `say` shows a sentence."""
+
+    def __init__(self, ui: Any, say: Callable[[str], None]) -> None:
+        self._ui, self._say = ui, say
+        self._sent: Sent | None = None
+        self._preview: Any = None
+        self._parts: dict[int, str] = {}
+        self._undo: Any = None
+        self._applied: tuple[Any, int] | None = None
+        ui.applyButton.connect("clicked()", self.apply)
+        ui.discardButton.connect("clicked()", self.discard)
+        ui.undoButton.connect("clicked()", self.undo)
+        self.show()
+
+    def offer(self, preview: Any, made_of: Sent) -> None:
+        """Let a person judge the refined segmentation `preview`, drawn as an outline over what it was made of."""
+        self._sent, self._preview = made_of, preview
+        inside = preview.GetSegmentation()
+        self._parts = {int(inside.GetSegment(segment).GetLabelValue()): segment for segment in inside.GetSegmentIDs()}
+        display = preview.GetDisplayNode()
+        if display is not None:
+            display.SetVisibility2DFill(False)
+        self.show()
+
+    def forget(self) -> None:
+        """Let go of all nodes, before the scene is closed."""
+        self._sent = self._preview = self._undo = self._applied = None
+        self.show()
+
+    def show(self) -> None:
+        """Show what can be done now; nodes may have been deleted since."""
+        if self._preview is not None and self._preview.GetScene() is None:
+            self._preview = self._sent = None
+        if self._applied is not None and self._applied[0].GetScene() is None:
+            self._undo = self._applied = None
+        self._ui.applyButton.setVisible(self._preview is not None)
+        self._ui.discardButton.setVisible(self._preview is not None)
+        self._ui.undoButton.setVisible(self._applied is not None)
+        self._ui.reviewRow.setVisible(self._preview is not None or self._applied is not None)
+
+    def apply(self) -> None:
+        """Write the refined segments into the ones they were made from; what cannot be is said."""
+        self.show()
+        if self._sent is None or self._preview is None:
+            return
+        if self._sent.segmentation.GetScene() is None:
+            self._say(GONE)
+            return
+        painted_since = conversion.fingerprint(self._sent.segmentation) != self._sent.print
+        undo = self._history(self._sent.segmentation)
+        undo.SaveState()
+        try:
+            with slicer.util.NodeModify(self._sent.segmentation):
+                self._write(self._sent)
+        except MedSynthError as problem:
+            undo.RestorePreviousState()
+            self._say(str(problem))
+            return
+        self._undo, self._applied = undo, (self._sent.segmentation, conversion.fingerprint(self._sent.segmentation))
+        self._say("What was painted meanwhile was replaced, too: Undo brings it back." if painted_since else "")
+        self.discard()
+
+    def discard(self) -> None:
+        """Take the refined segmentation out of the scene; its job stays in the list."""
+        if self._preview is not None and self._preview.GetScene() is not None:
+            self._preview.GetScene().RemoveNode(self._preview)
+        self._preview = self._sent = None
+        self.show()
+
+    def undo(self) -> None:
+        """Bring back what the last Apply replaced."""
+        self.show()
+        if self._applied is None:
+            return
+        segmentation, after = self._applied
+        if conversion.fingerprint(segmentation) != after:
+            self._say("The segments were painted on after Apply: undo that first, in the Segment Editor.")
+            return
+        self._undo.RestorePreviousState()
+        more = self._undo.IsRestorePreviousStateAvailable()
+        self._applied = (segmentation, conversion.fingerprint(segmentation)) if more else None
+        self._say("")
+        self.show()
+
+    def _history(self, segmentation: Any) -> Any:
+        """Return the undo states of a segmentation, those of the one before are let go."""
+        if self._undo is not None and self._undo.GetSegmentation() is segmentation.GetSegmentation():
+            return self._undo
+        made = slicer.vtkSegmentationHistory()
+        made.SetSegmentation(segmentation.GetSegmentation())
+        made.SetMaximumNumberOfStates(STATES)
+        return made
+
+    def _write(self, made_of: Sent) -> None:
+        inside = made_of.segmentation.GetSegmentation()
+        if gone := [segment for segment in made_of.values if inside.GetSegment(segment) is None]:
+            raise InputError(f"segment {gone[0]!r} is gone from {made_of.segmentation.GetName()}: it cannot be refined any more")
+        for segment, value in made_of.values.items():
+            part = self._parts.get(value, "")
+            conversion.copy_segment(self._preview, part, made_of.segmentation, segment, made_of.affine, made_of.size, made_of.k)

@@ -31,9 +31,9 @@ from medsynth_core.engines.nuclei.network import HINTS, Control, Denoiser
 from medsynth_core.engines.nuclei.prior import Likeness, Prior, scaled
 from medsynth_core.engines.nuclei.sampling import Manner, denoise
 from medsynth_core.engines.nuclei.stain import Stain
-from medsynth_core.engines.nuclei.structure import doubled, halved, instances_of, maps_of
 from medsynth_core.engines.nuclei.tiles import PIXELS
 from medsynth_core.errors import ModelError
+from medsynth_core.imaging.nuclei_maps import doubled, halved, instances_of, maps_of
 from medsynth_core.models.folder import verify
 from medsynth_core.protocol import ModelCard
 

@@ -19,8 +19,8 @@ from medsynth_core.engines.nuclei.objective import Fields, draw, flow_loss
 from medsynth_core.engines.nuclei.presets import Preset
 from medsynth_core.engines.nuclei.prior import Prior
 from medsynth_core.engines.nuclei.sampling import Manner
-from medsynth_core.engines.nuclei.structure import maps_of
 from medsynth_core.engines.nuclei.tiles import PIXELS, Tile
+from medsynth_core.imaging.nuclei_maps import maps_of
 from medsynth_core.protocol import ModelCard
 from medsynth_core.training.ahead import Ahead
 from medsynth_core.training.curves import mosaic

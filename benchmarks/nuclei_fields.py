@@ -57,7 +57,7 @@ def _figure_row(
     beside = distance(figure, learned, real)
     note = f"W1 {mine:.3g} {unit} of {len(ours)} made to {len(real)} real patches"
     note += f"; halves of {len(set(groups))} groups {floor:.3g}, of single patches {single:.3g}"
-    note += f"; real training patches {beside:.3g} ({_ratio(beside, floor):.2g})"
+    note += f"; {len(learned)} real training patches {beside:.3g} ({_ratio(beside, floor):.2g})"
     note += f"; means {_mean(figure, ours):.3g}, real {_mean(figure, real):.3g}"
     return at_most(2, what, _ratio(mine, floor), W1_BAR, note=note)
 

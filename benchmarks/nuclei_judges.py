@@ -34,7 +34,7 @@ MOST_PATCHES = 1000
 class NucleiJudgeSettings:
     """How the judges are trained; each takes a minute or two of four cores."""
 
-    features: FeatureSettings = field(default_factory=partial(FeatureSettings, steps=500, batch=24))
+    features: FeatureSettings = field(default_factory=partial(FeatureSettings, steps=400, batch=16))
     images: CopySettings = field(default_factory=partial(CopySettings, steps=800, jitter=SHIFTED))
     fields: CopySettings = field(default_factory=partial(CopySettings, steps=500, jitter=SHIFTED))
 

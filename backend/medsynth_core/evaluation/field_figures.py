@@ -103,4 +103,4 @@ def _pooled(figure: str, fields: Sequence[FieldFigures]) -> Values:
 
 
 def _at(fields: Sequence[FieldFigures], chosen: npt.NDArray[np.bool_]) -> list[FieldFigures]:
-    return [fields[i] for i in np.flatnonzero(chosen)]
+    return [field for field, is_in in zip(fields, chosen, strict=True) if is_in]

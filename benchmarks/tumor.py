@@ -28,8 +28,8 @@ from benchmarks.tumor_independent import drawn_head, requested
 from benchmarks.tumor_judges import TumorJudges, TumorJudgeSettings, prepare_tumor_judges
 from benchmarks.tumor_looks import INDEPENDENT, JOINT, Made, adherence_rows, copy_rows, flicker_rows
 from benchmarks.tumor_real import HELD_OUT, TRAINING, TUNING, Patient, patients, stacks
-from benchmarks.tumor_report import Row, table, tally
 from benchmarks.tumor_volumes import Grown, Nursery, Order, borders
+from benchmarks.verdicts import Row, table, tally
 from medsynth_core.engines.tumor.frame import new_frame
 from medsynth_core.engines.tumor.model import TumorModel, load_model
 from medsynth_core.evaluation.copies import CopySettings

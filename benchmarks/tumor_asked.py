@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from benchmarks.tumor_report import Row, at_least, at_most, missing
 from benchmarks.tumor_volumes import Grown, Order
+from benchmarks.verdicts import Row, at_least, at_most, missing
 from medsynth_core.engines.tumor.consistent import Candidates, rules
 from medsynth_core.engines.tumor.engine import GIVEN
 from medsynth_core.engines.tumor.frame import Frame

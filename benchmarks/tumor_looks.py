@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.tumor_judges import TumorJudges
-from benchmarks.tumor_report import Row, at_least, at_most, missing
+from benchmarks.verdicts import Row, at_least, at_most, missing
 from medsynth_core.evaluation import flicker
 from medsynth_core.evaluation.copies import CopyCheck, Nearest, Reference, judged, vectors
 from medsynth_core.evaluation.flicker import Stack

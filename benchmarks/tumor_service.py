@@ -27,11 +27,12 @@ LOOK_S = 0.02
 
 @dataclass(frozen=True)
 class Served:
-    """A client of the service, the id of its model, and the process of the service."""
+    """A client of the service, the id of its model, the process of the service, and its state folder."""
 
     client: Client
     model: str
     process: psutil.Process
+    home: Path
 
     def worker(self) -> psutil.Process:
         """Return the process of the worker, waiting for one that is starting."""
@@ -59,7 +60,7 @@ def serving(model: Path) -> Iterator[Served]:
         try:
             _wait_until_there(home / "connection.json")
             with connect(home, start=False, name="benchmark") as client:
-                yield Served(client, card.id, psutil.Process(process.pid))
+                yield Served(client, card.id, psutil.Process(process.pid), home)
                 client.shutdown(force=True)
             process.wait(PATIENCE_S)
         finally:

@@ -21,8 +21,8 @@ import psutil
 
 from benchmarks import tumor_published
 from benchmarks.report import print_table
-from benchmarks.tumor_report import Row, at_most, missing, table
 from benchmarks.tumor_service import Served, Watch, serving
+from benchmarks.verdicts import Row, at_most, missing, table
 from medsynth_core.engines._base import Slice, Task
 from medsynth_core.engines.tumor.engine import ENGINE
 from medsynth_core.job import Job

@@ -35,6 +35,11 @@ class LayerBox(ElidedBox):
         self.picked: Any = None
         self.activated.connect(self._activated)
 
+    @property
+    def listed(self) -> list[Layer]:
+        """The layers that can be picked, newest first."""
+        return list(self._listed)
+
     def relist(self, *_: Any) -> None:
         """Show the layers there are now; keep the picked one if it is still there."""
         self._listed = [layer for layer in reversed(self._viewer.layers) if self._fits(layer)]

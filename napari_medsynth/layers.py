@@ -179,7 +179,7 @@ def result_layer(volume: Volume, cut: Cut, name: str, metadata: Mapping[str, Any
         data, place = np.moveaxis(volume.array, 0, -1), _stack_transforms(cut)
         data = data if rgb else data[..., 0]
     else:
-        data, place = _put_back(as_pixels(volume, cut), cut), _cut_transforms(cut)
+        data, place = put_back(as_pixels(volume, cut), cut), _cut_transforms(cut)
     limits = {} if rgb else {"contrast_limits": _limits(volume.array)}
     return Image(data, rgb=rgb, name=name, metadata={"medsynth": dict(metadata)}, **limits, **place)
 
@@ -206,16 +206,16 @@ def brush_size(layer: Labels) -> int:
     return max(3, min(spatial_shape(layer)[-2:]) // 16)
 
 
-def _unit_mm(cut: Cut) -> np.ndarray:
-    """Return how many mm one world unit is, per axis; 1 where the unit is no length."""
-    return np.array([unit_mm(unit) for unit in cut.transforms["units"]])
-
-
-def _put_back(pixels: np.ndarray, cut: Cut) -> np.ndarray:
+def put_back(pixels: np.ndarray, cut: Cut) -> np.ndarray:
     """Return the pixels of a cut, colors last, with an axis of length one for each axis that it does not span."""
     upright = pixels.swapaxes(0, 1) if cut.axes[0] > cut.axes[1] else pixels
     across = tuple(axis for axis, i in enumerate(cut.index) if i is not None)
     return np.expand_dims(upright, across) if across else upright
+
+
+def _unit_mm(cut: Cut) -> np.ndarray:
+    """Return how many mm one world unit is, per axis; 1 where the unit is no length."""
+    return np.array([unit_mm(unit) for unit in cut.transforms["units"]])
 
 
 def _cut_transforms(cut: Cut) -> dict[str, Any]:

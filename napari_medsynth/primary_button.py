@@ -54,6 +54,11 @@ class PrimaryButton(QPushButton):
         """Follow the viewer's theme: the button stands out in the theme's accent color while it can be clicked."""
         self.setStyleSheet(f"QPushButton:enabled {{ background-color: {theme.accent_color(name).name()}; font-weight: bold; }}")
 
+    def set_verb(self, verb: str, tooltip: str) -> None:
+        """Stand for another start: what the button says when it is ready, and what a click then does."""
+        self._texts[Mode.READY], self._tooltips[Mode.READY] = verb, tooltip
+        self._show()
+
     def block(self, reason: str) -> None:
         """Disable the start of a run and say why; an empty reason enables it."""
         self._blocked = reason

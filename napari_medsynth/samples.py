@@ -33,7 +33,10 @@ class Sample:
             return np.array(opened)
 
     def mask(self, kind: str = "mask") -> np.ndarray:
-        """Return the mask, or with "rough" the one drawn roughly by hand where there is one; (y, x) uint8 with 0 and 1."""
+        """Return the mask, or with "rough" the one drawn roughly by hand where there is one; (y, x) uint8 with 0 and 1.
+
+        "instances" are nuclei, a number for each.
+        """
         with Image.open(FOLDER / f"{self.stem}-{kind}.png") as opened:
             return np.array(opened, dtype=np.uint8)
 
@@ -44,6 +47,9 @@ SAMPLES = (
     Sample("polyp-1", "Polyp frame 1", "polyp"),
     Sample("polyp-2", "Polyp frame 2", "polyp"),
 )
+
+NUCLEI = Sample("nuclei-1", "H&E tile", "nuclei-he")
+"""Its mask holds a number for each nucleus; the demo, which paints one lesion, has no use for it."""
 
 LayerData = tuple[np.ndarray, dict[str, Any], str]
 
@@ -86,3 +92,13 @@ def brain_slice_1_rough() -> list[LayerData]:
 def polyp_1_rough() -> list[LayerData]:
     """Return the first colonoscopy frame and a mask of its polyp that was drawn roughly."""
     return _layers("polyp-1", "rough")
+
+
+def nuclei_1() -> list[LayerData]:
+    """Return a tile of breast tissue in H&E and its nuclei, which may get more numbers than 255."""
+    source = {"medsynth_sample": NUCLEI.stem}
+    nuclei = NUCLEI.mask("instances").astype(np.uint16)
+    return [
+        (NUCLEI.image(), {"name": NUCLEI.title, "metadata": source}, "image"),
+        (nuclei, {"name": f"{NUCLEI.title} nuclei", "opacity": 0.7, "metadata": dict(source)}, "labels"),
+    ]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
-from napari.layers import Image
 from qtpy.QtCore import QSize, Qt
 from qtpy.QtGui import QIcon, QImage, QPixmap
 from qtpy.QtWidgets import QButtonGroup, QGridLayout, QLabel, QPushButton, QWidget
@@ -13,12 +14,18 @@ from medsynth_core.run import Made
 SIDE = 100
 
 
+class Shown(Protocol):
+    """What can be shown and hidden: a layer, or several as one."""
+
+    visible: bool
+
+
 class VariationStrip(QWidget):
     """Shows a thumbnail for each layer it is given. A layer that was removed from the viewer is let go."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._layers: list[Image] = []
+        self._layers: list[Shown] = []
         self._captions: list[QLabel] = []
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
@@ -37,7 +44,7 @@ class VariationStrip(QWidget):
         self._captions = []
         self.hide()
 
-    def add(self, made: Made, layer: Image) -> None:
+    def add(self, made: Made, layer: Shown) -> None:
         """Show one more image of the run and make it the visible one."""
         index = len(self._layers)
         self._layers.append(layer)

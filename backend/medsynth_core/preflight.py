@@ -18,7 +18,7 @@ from medsynth_core.protocol import Capabilities, DeviceInfo, ModelCard
 LOW_MEMORY = 1 * 2**30
 LARGEST_SIDE = 4096
 """Longest side in pixels that one image may have here; more is a whole-slide image, for which this is the wrong tool."""
-NEED_A_MODEL = ("synthesize", "refine", "tumor")
+NEED_A_MODEL = ("synthesize", "refine", "tumor", "nuclei")
 
 
 class Fix(enum.StrEnum):

@@ -16,8 +16,8 @@ from benchmarks.tumor_asked import KNOBS, READ, VALUES, Turn, asked_rows, asking
 from benchmarks.tumor_independent import drawn_head, grow_apart, requested
 from benchmarks.tumor_judges import TumorJudges, TumorJudgeSettings, prepare_tumor_judges
 from benchmarks.tumor_looks import INDEPENDENT, JOINT, Made, adherence_rows, copy_rows, flicker_rows
-from benchmarks.tumor_report import Row, at_least, at_most, missing, table, tally
 from benchmarks.tumor_volumes import Grown, Nursery, Order, borders, fingerprint, grow, read, write
+from benchmarks.verdicts import Row, at_least, at_most, missing, table, tally
 from medsynth_core.engines.tumor.engine import Params
 from medsynth_core.engines.tumor.frame import Frame, new_frame
 from medsynth_core.engines.tumor.model import TumorModel, load_model

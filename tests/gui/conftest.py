@@ -23,11 +23,13 @@ from qtpy.QtCore import Qt  # noqa: E402
 from qtpy.QtWidgets import QApplication, QWidget  # noqa: E402  after the environment is set
 
 from napari_medsynth import strokes  # noqa: E402
+from napari_medsynth.nuclei_widget import NucleiWidget  # noqa: E402
 from napari_medsynth.primary_button import Mode  # noqa: E402
 from napari_medsynth.refine_widget import RefineWidget  # noqa: E402
 from napari_medsynth.synthesize_widget import SynthesizeWidget  # noqa: E402
 from napari_medsynth.tumor_widget import TumorWidget  # noqa: E402
 from tests.gui.growing import GrowingClient, Growth  # noqa: E402
+from tests.gui.sowing import Sowing, SowingClient  # noqa: E402
 from tests.scripted import Script, ScriptedClient  # noqa: E402
 
 SHAPE = (64, 64)
@@ -191,6 +193,32 @@ def open_tumor(make_napari_viewer_proxy: Callable[..., Any], growth: Growth) -> 
         widget = TumorWidget(viewer) if real else TumorWidget(viewer, connect=lambda: GrowingClient(growth))
         desk = Desk(viewer, widget, viewer.window.add_dock_widget(widget, name="Grow", area="right"))
         desk.wait("the engine's answer", lambda: desk.widget.model.capabilities is not None, 60)
+        return desk
+
+    return make
+
+
+@pytest.fixture
+def sowing() -> Sowing:
+    """What nuclei the service sows in this test."""
+    return Sowing()
+
+
+@pytest.fixture
+def open_nuclei(make_napari_viewer_proxy: Callable[..., Any], sowing: Sowing) -> Callable[..., Desk]:
+    """Open a viewer with *Nuclei + histology*, by default on the script of `sowing`."""
+
+    def make(image: np.ndarray | None = None, nuclei: np.ndarray | None = None, real: bool = False, **options: Any) -> Desk:
+        viewer = make_napari_viewer_proxy(show=True)
+        viewer.window.resize(1200, 900)
+        if image is not None:
+            viewer.add_image(image, name="slide", rgb=True, **options)
+        if nuclei is not None:
+            viewer.add_labels(nuclei, name="nuclei", **options)
+        widget = NucleiWidget(viewer) if real else NucleiWidget(viewer, connect=lambda: SowingClient(sowing))
+        desk = Desk(viewer, widget, viewer.window.add_dock_widget(widget, name="Nuclei + histology", area="right"))
+        desk.wait("the engine's answer", lambda: widget.model.capabilities is not None, 60)
+        viewer.reset_view()
         return desk
 
     return make

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 from safetensors.torch import load_file, save_file
 from torch import nn
 
@@ -23,6 +24,8 @@ from medsynth_core.evaluation.copies import CopyNetwork, CopySettings, build_cop
 from medsynth_core.evaluation.features import FeatureNetwork, FeatureSettings, build_features, features, train_features
 from medsynth_core.evaluation.generator import Images, Masks, Pairs
 from medsynth_core.evaluation.metrics import Features
+from medsynth_core.evaluation.nuclei_segmenter import NucleiSegmenterSettings, build_nuclei_segmenter, train_nuclei_segmenter
+from medsynth_core.evaluation.nuclei_views import Labeled
 from medsynth_core.evaluation.plain_unet import PlainUNet
 from medsynth_core.evaluation.segmenter import SegmenterSettings, build_segmenter, segment, train_segmenter
 from medsynth_core.protocol import to_json
@@ -91,6 +94,16 @@ def prepare_copy_network(
     return network, _ready(network, folder, _facts("copies", data, (training,), settings), learning, report)
 
 
+def prepare_nuclei_segmenter(
+    folder: Path, data: str, samples: Sequence[Labeled], settings: NucleiSegmenterSettings, report: Report, device: str = "cpu"
+) -> tuple[PlainUNet, str]:
+    """Return the segmenter of nuclei trained on the samples named `data`, or read from `folder`, and its name."""
+    network = build_nuclei_segmenter(settings).to(device)
+    training = train_nuclei_segmenter(network, samples, settings)
+    arrays = [part for labeled in samples for part in (labeled.image, labeled.instances)]
+    return network, _ready(network, folder, _facts("nuclei-segmenter", data, arrays, settings), training, report)
+
+
 def _ready(network: nn.Module, folder: Path, facts: dict[str, object], training: Iterator[float], report: Report) -> str:
     """Bring `network` to its trained state and return its name; `training` runs only if nothing fitting is kept."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -113,10 +126,12 @@ def _is_kept(weights: Path, card: Path, facts: dict[str, object]) -> bool:
     return json.loads(card.read_text("utf-8")) == {**facts, "sha256": _sha256(weights)}
 
 
-def _facts(judge: str, data: str, arrays: Sequence[Images], settings: object) -> dict[str, object]:
-    digest = hashlib.sha256(b"".join(array.tobytes() for array in arrays)).hexdigest()
-    shape = list(arrays[0].shape)
-    return {"judge": judge, "data": data, "trained_on": shape, "trained_on_sha256": digest, "settings": to_json(settings)}
+def _facts(judge: str, data: str, arrays: Sequence[np.ndarray], settings: object) -> dict[str, object]:
+    digest = hashlib.sha256()
+    for array in arrays:  # one after the other: together they may be half a gigabyte
+        digest.update(np.ascontiguousarray(array).data)
+    shape, sha256 = list(arrays[0].shape), digest.hexdigest()
+    return {"judge": judge, "data": data, "trained_on": shape, "trained_on_sha256": sha256, "settings": to_json(settings)}
 
 
 def _sha256(path: Path) -> str:

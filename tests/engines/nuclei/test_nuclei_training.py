@@ -16,10 +16,10 @@ from medsynth_core.engines.nuclei.network import Denoiser, HintEncoder, Spade
 from medsynth_core.engines.nuclei.objective import KNOWN_TIME, draw
 from medsynth_core.engines.nuclei.presets import get_preset
 from medsynth_core.engines.nuclei.prior import Prior
-from medsynth_core.engines.nuclei.structure import maps_of
 from medsynth_core.engines.nuclei.subset import chosen
 from medsynth_core.engines.nuclei.tiles import Tile, patches
 from medsynth_core.errors import InputError, ModelError, ParameterError
+from medsynth_core.imaging.nuclei_maps import maps_of
 from medsynth_core.training.loop import Pace, train
 from tests.engines.nuclei.conftest import make_recipe, tile
 

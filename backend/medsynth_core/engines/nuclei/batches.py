@@ -14,8 +14,8 @@ from torch.nn import functional
 from medsynth_core.engines.nuclei.objective import Fields
 from medsynth_core.engines.nuclei.prior import scaled
 from medsynth_core.engines.nuclei.stain import Stain, restained, varied
-from medsynth_core.engines.nuclei.structure import edges_of, halved, maps_of, turned
 from medsynth_core.engines.nuclei.tiles import PIXELS, Tile, cut, likeness
+from medsynth_core.imaging.nuclei_maps import edges_of, halved, maps_of, turned
 
 Mask = npt.NDArray[np.bool_]
 ALL_FREE, SOME_NUCLEI, ONE_SIDE = 0.5, 0.25, 0.1

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from medsynth_core.engines.nuclei.structure import LEAST_AREA_PX, renumbered
 from medsynth_core.errors import InputError
+from medsynth_core.imaging.nuclei_maps import LEAST_AREA_PX, renumbered
 
 Instances = npt.NDArray[np.int32]
 Mask = npt.NDArray[np.bool_]

@@ -21,19 +21,19 @@ import torch
 from torch import Tensor, nn
 
 from medsynth_core import __version__
-from medsynth_core.diffusion.flow import resolution_shift
 from medsynth_core.diffusion.samplers import noise_for
 from medsynth_core.diffusion.tiles import Window, windows_over
 from medsynth_core.engines.nuclei import network as network_file
 from medsynth_core.engines.nuclei.batches import half_free, hint_of
 from medsynth_core.engines.nuclei.field import Instances, Keep, assembled, on_canvas
 from medsynth_core.engines.nuclei.network import HINTS, Control, Denoiser
+from medsynth_core.engines.nuclei.objective import TIME_SHIFT
 from medsynth_core.engines.nuclei.prior import Likeness, Prior, scaled
 from medsynth_core.engines.nuclei.sampling import Manner, denoise
 from medsynth_core.engines.nuclei.stain import Stain
-from medsynth_core.engines.nuclei.structure import doubled, halved, instances_of, maps_of
 from medsynth_core.engines.nuclei.tiles import PIXELS
 from medsynth_core.errors import ModelError
+from medsynth_core.imaging.nuclei_maps import doubled, halved, instances_of, maps_of
 from medsynth_core.models.folder import verify
 from medsynth_core.protocol import ModelCard
 
@@ -70,9 +70,7 @@ class NucleiModel:
         def predict(_: int, __: Window, x_t: Tensor, times: Tensor) -> Tensor:
             return self._guided(self.structures, x_t, times, told, None, None, manner.guidance)
 
-        side = PIXELS // 2
-        shift = resolution_shift(noise[..., :side, :side])
-        made = denoise(predict, noise, known, open_cells, side, manner.steps, shift)
+        made = denoise(predict, noise, known, open_cells, PIXELS // 2, manner.steps, TIME_SHIFT)
         found = instances_of(doubled(made[0].cpu().numpy()))
         y, x = keep.instances.shape
         return assembled(keep, found[:y, :x])
@@ -104,9 +102,8 @@ class NucleiModel:
             return self._guided(self.images, x_t, times, told, controls[i], nothing, manner.guidance)
 
         noise = noise_for(seed, IMAGE_NOISE, tuple(known.shape)).to(self.device)
-        shift = resolution_shift(noise[..., :PIXELS, :PIXELS])
         room = torch.from_numpy(open_)[None, None].float().to(self.device)
-        made = denoise(predict, noise, known.to(self.device), room, PIXELS, manner.steps, shift)
+        made = denoise(predict, noise, known.to(self.device), room, PIXELS, manner.steps, TIME_SHIFT)
         return made[0, :, :y, :x].clamp(-1, 1).cpu()
 
     def _guided(

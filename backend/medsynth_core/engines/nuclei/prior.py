@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from medsynth_core.engines.nuclei.stain import Stain
-from medsynth_core.engines.nuclei.structure import areas_px
 from medsynth_core.engines.nuclei.tiles import Tile, likeness
 from medsynth_core.errors import ModelError
+from medsynth_core.imaging.nuclei_maps import areas_px
 
 ROWS = 256
 QUANTILES = (5, 25, 50, 75, 95)

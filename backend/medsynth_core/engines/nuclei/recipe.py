@@ -19,8 +19,8 @@ from medsynth_core.engines.nuclei.objective import Fields, draw, flow_loss
 from medsynth_core.engines.nuclei.presets import Preset
 from medsynth_core.engines.nuclei.prior import Prior
 from medsynth_core.engines.nuclei.sampling import Manner
-from medsynth_core.engines.nuclei.structure import maps_of
 from medsynth_core.engines.nuclei.tiles import PIXELS, Tile
+from medsynth_core.imaging.nuclei_maps import maps_of
 from medsynth_core.protocol import ModelCard
 from medsynth_core.training.ahead import Ahead
 from medsynth_core.training.curves import mosaic
@@ -49,9 +49,10 @@ class NucleiRecipe(FromPreset):
         if self.base is not None:
             model = load_model(self.base)
             return nn.ModuleDict({"structures": model.structures, "images": model.images, "hints": model.hints})
-        widths = self.preset.widths
-        structures, images = Denoiser(widths=widths, patch=2), Denoiser(3, STAIN_NUMBERS, widths, patch=4)
-        return nn.ModuleDict({"structures": structures, "images": images, "hints": HINTS[self.preset.hint](widths=widths)})
+        structures = Denoiser(widths=self.preset.widths, patch=2)
+        images = Denoiser(3, STAIN_NUMBERS, self.preset.image_widths, patch=4)
+        hints = HINTS[self.preset.hint](widths=self.preset.image_widths)
+        return nn.ModuleDict({"structures": structures, "images": images, "hints": hints})
 
     def loss(self, networks: nn.ModuleDict, step: int, generator: torch.Generator) -> dict[str, Tensor]:
         """Return the loss of the network whose step it is."""

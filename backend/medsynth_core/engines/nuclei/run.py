@@ -12,8 +12,8 @@ from medsynth_core.engines._base import EngineEvent, Note, Progress, Slice, Task
 from medsynth_core.engines.nuclei.case import Case, prepare
 from medsynth_core.engines.nuclei.prior import Likeness
 from medsynth_core.engines.nuclei.sampling import Manner
-from medsynth_core.engines.nuclei.structure import areas_px, maps_of
 from medsynth_core.engines.nuclei.tiles import PIXELS
+from medsynth_core.imaging.nuclei_maps import areas_px, maps_of
 from medsynth_core.protocol import OutputInfo
 
 IMAGE, INSTANCES, STRUCTURE = "image", "instances", "structure"

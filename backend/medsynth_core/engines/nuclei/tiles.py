@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from medsynth_core.engines.nuclei.stain import Stain, stain_of
-from medsynth_core.engines.nuclei.structure import areas_px, renumbered
 from medsynth_core.errors import InputError, TrainingDataError
 from medsynth_core.formats import read, read_mask
+from medsynth_core.imaging.nuclei_maps import areas_px, renumbered
 from medsynth_core.training.pairs import SUFFIXES, Columns, Pair, rows_by_file
 
 PIXELS = 256

@@ -1,4 +1,4 @@
-"""One table of all that is measured of the tumor engine: every row with its figure, its bar and whether it is held."""
+"""One table of all that a benchmark of bars measures: every row with its figure, its bar and whether it is held."""
 
 from __future__ import annotations
 

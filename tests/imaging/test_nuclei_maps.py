@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medsynth_core.engines.nuclei.structure import (
+from medsynth_core.evaluation.instances import panoptic_quality
+from medsynth_core.imaging.nuclei_maps import (
     areas_px,
     doubled,
     edges_of,
@@ -18,7 +19,6 @@ from medsynth_core.engines.nuclei.structure import (
     turned,
     turned_maps,
 )
-from medsynth_core.evaluation.instances import panoptic_quality
 from tests.engines.nuclei.drawn import SIDE, ellipses
 
 turns = st.tuples(st.booleans(), st.integers(-1, 5))

@@ -59,19 +59,28 @@ def shown_slice(node: Any, view: str = "Red") -> int:
 
     Only the volume's own slices can be sent: a view along another of its axes has none.
     """
-    slice_node = slicer.mrmlScene.GetNodeByID(f"vtkMRMLSliceNode{view}")
-    volume = volume_of(node)
-    if slice_node is None:
-        raise InputError(f"there is no {view} slice view: send the whole volume")
-    to_ras = np.array(slicer.util.arrayFromVTKMatrix(slice_node.GetSliceToRAS()))
-    to_voxel = np.linalg.inv(volume.affine)
-    across = to_voxel[:3, :3] @ to_ras[:3, 2]
-    if np.argmax(np.abs(across) * volume.spacing_mm[::-1]) != 2:
+    if across(node, view) != 2:
         raise InputError(f"the {view} view does not lie along the volume's slices: turn it (Rotate to volume plane)")
-    k = round(float((to_voxel @ to_ras[:, 3])[2]))
+    volume = volume_of(node)
+    k = round(float((np.linalg.inv(volume.affine) @ _to_ras(view)[:, 3])[2]))
     if not 0 <= k < volume.size[0]:
         raise InputError(f"the {view} view shows a place outside of {_name(node)}: move it to one of its slices")
     return k
+
+
+def across(node: Any, view: str) -> int:
+    """Return the axis of a volume, 0 for i to 2 for k, that runs across a slice view. Raises InputError without such a view."""
+    volume = volume_of(node)
+    direction = np.linalg.inv(volume.affine)[:3, :3] @ _to_ras(view)[:3, 2]
+    return int(np.argmax(np.abs(direction) * volume.spacing_mm[::-1]))
+
+
+def _to_ras(view: str) -> np.ndarray:
+    """Return the (4, 4) matrix of a slice view: right, up, across and middle in world RAS mm."""
+    slice_node = slicer.mrmlScene.GetNodeByID(f"vtkMRMLSliceNode{view}")
+    if slice_node is None:
+        raise InputError(f"there is no {view} slice view: send the whole volume")
+    return np.array(slicer.util.arrayFromVTKMatrix(slice_node.GetSliceToRAS()))
 
 
 def middle_of(node: Any) -> tuple[float, float, float]:
@@ -204,17 +213,34 @@ def copy_segment(
 
 
 def fingerprint(segmentation: Any) -> int:
-    """Return a number that changes when anything is painted, or a segment comes or goes; names and colors do not count."""
-    inside, found = segmentation.GetSegmentation(), 0
+    """Return a number that changes when anything is painted, or a segment comes or goes; names and colors do not count.
+
+    A label map that several segments share is read once, and only where it is painted: some milliseconds for 512 × 512 × 64.
+    """
+    inside, prints, found = segmentation.GetSegmentation(), dict[Any, int](), 0
     for segment in inside.GetSegmentIDs():
         part = inside.GetSegment(segment)
         image = part.GetRepresentation(BINARY)
-        found = zlib.crc32(segment.encode(), found)
-        if image is not None and image.GetPointData().GetScalars() is not None:
-            where = np.argwhere(_voxels(image) == part.GetLabelValue())
-            ijk = where[:, ::-1] + np.array(image.GetExtent())[::2]
-            found = zlib.crc32((ijk @ _place_of(image)[:3, :3].T + _place_of(image)[:3, 3]).astype(np.float32).tobytes(), found)
+        if image not in prints:
+            prints[image] = _print_of(image)
+        found = zlib.crc32(f"{segment} {part.GetLabelValue()} {prints[image]}".encode(), found)
     return found
+
+
+def _print_of(image: Any) -> int:
+    """Return a number that tells what is painted in a label map and where, however large the map around it is."""
+    if image is None or image.GetPointData().GetScalars() is None or not image.GetNumberOfPoints():
+        return 0
+    voxels, first = _voxels(image), np.array(image.GetExtent())[::2]
+    for axis in range(3):
+        painted = np.flatnonzero(voxels.any(axis=tuple(other for other in range(3) if other != axis)))
+        if not painted.size:
+            return 0
+        voxels = voxels[(slice(None),) * axis + (slice(int(painted[0]), int(painted[-1]) + 1),)]
+        first[2 - axis] += painted[0]
+    place = _place_of(image)
+    corner = np.column_stack([place[:3, :3], place[:3, :3] @ first + place[:3, 3]]).astype(np.float32)
+    return zlib.crc32(np.ascontiguousarray(voxels).data, zlib.crc32(f"{voxels.shape} {corner.tolist()}".encode()))
 
 
 def label_map(output: OutputInfo) -> tuple[Any, np.ndarray]:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import slicer
 
-from medsynth_core.errors import InputError, MedSynthError
+from medsynth_core.errors import MedSynthError
 from MedSynthLib import conversion
 
 STATES = 10
@@ -40,10 +40,22 @@ def sent(segmentation: Any, values: Mapping[str, int], grid: Any, k: int | None)
 
 
 class Review:
-    """Dresses the three buttons `ui.applyButton`, `discardButton`, `undoButton` in `ui.reviewRow`; `say` shows a sentence."""
+    """Dresses the three buttons `ui.applyButton`, `discardButton`, `undoButton` in `ui.reviewRow`; `say` shows a sentence.
 
-    def __init__(self, ui: Any, say: Callable[[str], None]) -> None:
+    `saved` is told the segmentation before an Apply, so that an editor's own undo has that state, too; `written` hears that the
+    segments were changed from here. With `own_undo` False the undo is left to the editor.
+    """
+
+    def __init__(
+        self,
+        ui: Any,
+        say: Callable[[str], None],
+        saved: Callable[[Any], None] = lambda segmentation: None,
+        written: Callable[[], None] = lambda: None,
+        own_undo: bool = True,
+    ) -> None:
         self._ui, self._say = ui, say
+        self._saved, self._written, self._own_undo = saved, written, own_undo
         self._sent: Sent | None = None
         self._preview: Any = None
         self._parts: dict[int, str] = {}
@@ -89,6 +101,10 @@ class Review:
             self._say(GONE)
             return
         painted_since = conversion.fingerprint(self._sent.segmentation) != self._sent.print
+        if gone := _gone(self._sent):
+            self._say(gone)
+            return
+        self._saved(self._sent.segmentation)
         undo = self._history(self._sent.segmentation)
         undo.SaveState()
         try:
@@ -98,7 +114,9 @@ class Review:
             undo.RestorePreviousState()
             self._say(str(problem))
             return
-        self._undo, self._applied = undo, (self._sent.segmentation, conversion.fingerprint(self._sent.segmentation))
+        if self._own_undo:
+            self._undo, self._applied = undo, (self._sent.segmentation, conversion.fingerprint(self._sent.segmentation))
+        self._written()
         self._say("What was painted meanwhile was replaced, too: Undo brings it back." if painted_since else "")
         self.discard()
 
@@ -118,7 +136,10 @@ class Review:
         if conversion.fingerprint(segmentation) != after:
             self._say("The segments were painted on after Apply: undo that first, in the Segment Editor.")
             return
+        dress = _dress_of(segmentation)
         self._undo.RestorePreviousState()
+        _dress(segmentation, dress)
+        self._written()
         more = self._undo.IsRestorePreviousStateAvailable()
         self._applied = (segmentation, conversion.fingerprint(segmentation)) if more else None
         self._say("")
@@ -134,9 +155,30 @@ class Review:
         return made
 
     def _write(self, made_of: Sent) -> None:
-        inside = made_of.segmentation.GetSegmentation()
-        if gone := [segment for segment in made_of.values if inside.GetSegment(segment) is None]:
-            raise InputError(f"segment {gone[0]!r} is gone from {made_of.segmentation.GetName()}: it cannot be refined any more")
         for segment, value in made_of.values.items():
             part = self._parts.get(value, "")
+            if part and self._preview.GetSegmentation().GetSegment(part) is None:
+                continue  # taken out of the outline by hand: not wanted, which is not the same as empty
             conversion.copy_segment(self._preview, part, made_of.segmentation, segment, made_of.affine, made_of.size, made_of.k)
+
+
+def _gone(made_of: Sent) -> str:
+    """Return what to say when a segment is there no more that was sent, empty when all are."""
+    inside, name = made_of.segmentation.GetSegmentation(), made_of.segmentation.GetName()
+    missing = [segment for segment in made_of.values if inside.GetSegment(segment) is None]
+    return f"Segment {missing[0]!r} is gone from {name}: it cannot be refined any more." if missing else ""
+
+
+def _dress_of(segmentation: Any) -> dict[str, tuple[str, tuple[float, float, float]]]:
+    """Return name and color of each segment: undo brings back voxels, not what was renamed since."""
+    inside = segmentation.GetSegmentation()
+    parts = {segment: inside.GetSegment(segment) for segment in inside.GetSegmentIDs()}
+    return {segment: (part.GetName(), part.GetColor()) for segment, part in parts.items()}
+
+
+def _dress(segmentation: Any, dress: Mapping[str, tuple[str, tuple[float, float, float]]]) -> None:
+    for segment, (name, color) in dress.items():
+        part = segmentation.GetSegmentation().GetSegment(segment)
+        if part is not None:
+            part.SetName(name)
+            part.SetColor(*color)

@@ -9,8 +9,10 @@ import slicer
 from medsynth_core.errors import InputError, LabelError
 from medsynth_core.protocol import LabelInfo
 from medsynth_core.vocabulary import foreground
-from MedSynthLib import conversion
-from MedSynthLib.growing_segments import color_of
+from MedSynthLib import conversion, terminology
+
+GREY = (0.5, 0.5, 0.5)
+"""The color of a segment whose label names none."""
 
 
 def label_values(segmentation: Any, labels: tuple[LabelInfo, ...] = ()) -> dict[str, int]:
@@ -39,10 +41,9 @@ def unknown_segments(segmentation: Any, labels: tuple[LabelInfo, ...]) -> tuple[
 
 
 def rename(segmentation: Any, ids: tuple[str, ...], label: LabelInfo) -> None:
-    """Give segments the name and the color of a label."""
+    """Give segments the name, the color and the code of a label."""
     for part in (segmentation.GetSegmentation().GetSegment(segment) for segment in ids):
-        part.SetName(label.name)
-        part.SetColor(*(color_of(label) or part.GetColor()))
+        terminology.dress(part, label)
 
 
 def segment_names(segmentation: Any) -> dict[str, str]:
@@ -61,12 +62,13 @@ def labels_like(segmentation: Any, values: dict[str, int]) -> tuple[LabelInfo, .
 
 
 def new_segmentation(grid: Any, labels: tuple[LabelInfo, ...], name: str) -> Any:
-    """Return an empty segmentation on the grid of a volume node: a segment with name and color for each label of a model."""
+    """Return an empty segmentation on the grid of a volume node: a segment, as terminology dresses it, for each label."""
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", slicer.mrmlScene.GenerateUniqueName(name))
     node.CreateDefaultDisplayNodes()
     conversion.set_grid(node, grid)
     for label in foreground(labels):
-        node.GetSegmentation().AddEmptySegment("", label.name, color_of(label) or (0.5, 0.5, 0.5))
+        made = node.GetSegmentation().AddEmptySegment("", label.name, GREY)
+        terminology.dress(node.GetSegmentation().GetSegment(made), label)
     return node
 
 

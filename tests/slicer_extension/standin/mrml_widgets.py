@@ -11,15 +11,12 @@ from PyQt5 import QtCore, QtWidgets
 
 
 class qMRMLWidget(QtWidgets.QWidget):
-    """Top of a .ui file; tells its scene to its children."""
+    """Top of a .ui file; it tells its scene to those that are connected, and to nobody else."""
 
     mrmlSceneChanged = QtCore.pyqtSignal(object)
 
     def setMRMLScene(self, scene: Any) -> None:
-        """Tell the scene to all children that want one."""
-        for child in self.findChildren(QtWidgets.QWidget):
-            if child is not self and hasattr(child, "setMRMLScene"):
-                child.setMRMLScene(scene)
+        """Tell the scene."""
         self.mrmlSceneChanged.emit(scene)
 
 
@@ -69,41 +66,93 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
 
 
 class qMRMLSegmentEditorWidget(QtWidgets.QWidget):
-    """The embedded editor; what it is told is what a test may look at."""
+    """The embedded editor; what it is told is what a test may look at. Its undo is Slicer's own, vtkSegmentationHistory."""
 
     def __init__(self, parent: Any = None) -> None:
         super().__init__(parent)
+        self.scene: Any = None
         self.node: Any = None
         self.segmentation: Any = None
         self.source: Any = None
         self.effect = ""
+        self.observes = self.shortcuts = False
+        self.shown_selectors = {"segmentation", "source"}
+        self.history = slicer.vtkSegmentationHistory()
+
+    def setMaximumNumberOfUndoStates(self, count: int) -> None:
+        """Keep that many states."""
+        self.history.SetMaximumNumberOfStates(count)
+
+    def setSegmentationNodeSelectorVisible(self, shown: bool) -> None:
+        """Let the person choose the segmentation, or not."""
+        self.shown_selectors -= set() if shown else {"segmentation"}
+
+    def setSourceVolumeNodeSelectorVisible(self, shown: bool) -> None:
+        """Let the person choose the volume, or not."""
+        self.shown_selectors -= set() if shown else {"source"}
 
     def setMRMLScene(self, scene: Any) -> None:
         """Take the scene."""
+        self.scene = scene
 
     def setMRMLSegmentEditorNode(self, node: Any) -> None:
         """Take the node that remembers the editor's state."""
         self.node = node
 
     def setSegmentationNode(self, node: Any) -> None:
-        """Edit a segmentation."""
+        """Edit a segmentation; what could be undone in another one is forgotten."""
+        assert node is None or self.node is not None, "the editor node comes first"
         self.segmentation = node
+        self.history.RemoveAllStates()
+        self.history.SetSegmentation(node.GetSegmentation() if node is not None else None)
 
     def setSourceVolumeNode(self, node: Any) -> None:
         """Paint over a volume."""
         self.source = node
 
+    def setActiveEffect(self, effect: None) -> None:
+        """Put the tool away."""
+        self.effect = ""
+
     def setActiveEffectByName(self, name: str) -> None:
         """Choose an effect."""
         self.effect = name
 
+    def setupViewObservations(self) -> None:
+        """Take the strokes in the slice views."""
+        self.observes = True
 
-class ctkCollapsibleButton(QtWidgets.QWidget):
-    """A section that folds."""
+    def removeViewObservations(self) -> None:
+        """Leave them to others."""
+        self.observes = False
+
+    def installKeyboardShortcuts(self) -> None:
+        """Take the keys."""
+        self.shortcuts = True
+
+    def uninstallKeyboardShortcuts(self) -> None:
+        """Leave them to others."""
+        self.shortcuts = False
+
+    def updateWidgetFromMRML(self) -> None:
+        """Show what the scene says."""
+
+    def saveStateForUndo(self) -> None:
+        """Keep what is there now."""
+        self.history.SaveState()
+
+    def undo(self) -> None:
+        """Bring back the last state that was kept."""
+        self.history.RestorePreviousState()
+
+
+class ctkCollapsibleButton(QtWidgets.QPushButton):
+    """A section that folds; a button, as it is there."""
 
     def __init__(self, text: Any = "", parent: Any = None) -> None:
         super().__init__(parent if isinstance(text, str) else text)
-        self.text, self.collapsed = text if isinstance(text, str) else "", False
+        self.setText(text if isinstance(text, str) else "")
+        self.collapsed = False
 
 
 def install() -> None:

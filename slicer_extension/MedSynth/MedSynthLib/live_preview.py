@@ -1,0 +1,67 @@
+"""What live runs made, in the scene: one node for each output, written anew in place, so that nothing flickers or piles up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from medsynth_core.protocol import OutputInfo
+from medsynth_core.run import Made
+from MedSynthLib import inputs, results
+from MedSynthLib.growing import GrowingNodes
+from MedSynthLib.live_subject import Subject
+from MedSynthLib.review import Review
+
+LIVE = "live"
+
+
+class LivePreview:
+    """The nodes of live mode. Refined segments go on to `review`, where Apply writes them into the user's."""
+
+    def __init__(self, review: Review) -> None:
+        self._review = review
+        self._growing: GrowingNodes | None = None
+        self._outputs: tuple[OutputInfo, ...] = ()
+
+    def present(self, made: Made, subject: Subject, arrived: Mapping[str, tuple[OutputInfo, dict[int, np.ndarray]]]) -> None:
+        """Show what a run gave: `arrived` says output → what it is, and slice z → pixels (channel, y, x)."""
+        if any(node is not None and node.GetScene() is None for node in (subject.source,)):
+            return  # deleted meanwhile: the result stays in the history
+        wanted = {name: parts for name, parts in arrived.items() if subject.sent is None or name == inputs.MAIN_LABELS}
+        growing = self._nodes_for(tuple(info for info, _ in wanted.values()), subject)
+        for name, (info, pixels) in wanted.items():
+            growing.announce(info)
+            for z, plane in pixels.items():
+                growing.put(name, z, plane)
+        growing.redraw(last=True)
+        growing.note(made.recipe, made.job)
+        preview = growing.nodes().get(inputs.MAIN_LABELS)
+        if subject.sent is not None and preview is not None:
+            self._review.offer(preview, subject.sent)
+
+    def clear(self) -> None:
+        """Take the nodes out of the scene."""
+        for node in self._growing.nodes().values() if self._growing is not None else ():
+            node.GetScene().RemoveNode(node)
+        self.forget()
+
+    def forget(self) -> None:
+        """Let go of the nodes; they stay where they are."""
+        self._growing, self._outputs = None, ()
+
+    def nodes(self) -> dict[str, Any]:
+        """Return the nodes that are shown, by output."""
+        return self._growing.nodes() if self._growing is not None else {}
+
+    def _nodes_for(self, outputs: tuple[OutputInfo, ...], subject: Subject) -> GrowingNodes:
+        """Return the nodes there are if they fit, new ones if the slice, the engine or the labels are other ones."""
+        if self._growing is not None and outputs == self._outputs and len(self._growing.nodes()) == len(outputs):
+            return self._growing
+        self.clear()
+        source = subject.source
+        name = f"{results.name_for(subject.engine, source)} {LIVE}"
+        self._outputs = outputs
+        self._growing = GrowingNodes(name, subject.labels, lambda node, output: results.present(node, output, source))
+        return self._growing

@@ -67,6 +67,8 @@ class LivePainting:
         """Watch this engine's form and these settings from now on; told again and again, it looks for what changed."""
         self._page, self._settings = page, settings
         self._ui.liveRow.setVisible(live_subject.watches(page))
+        if not self.on and self._watched is not None:
+            self.stop()  # another engine is shown, that does not follow what is painted
         self._observe(settings.mask if settings is not None and self.on else None)
         self._look()
 
@@ -74,7 +76,6 @@ class LivePainting:
         """Turn live mode on, which works on what is there, or off."""
         self.stop()
         if on and self._settings is not None:
-            self._hand.watch()
             self._observe(self._settings.mask if self.on else None)
             self._look(first=True)
 
@@ -82,7 +83,6 @@ class LivePainting:
         """Cancel what runs; the last preview stays to be judged."""
         self._live.stop()
         self._where = None
-        self._hand.forget()
         self._observe(None)
         for live_run in self._runs.values():
             if live_run.made is None:
@@ -150,6 +150,7 @@ class LivePainting:
                 return
             for tag in self._watched[1]:
                 self._watched[0].RemoveObserver(tag)
+        self._hand.watch() if inside is not None else self._hand.forget()
         kind = slicer.vtkSegmentation
         events = (kind.SourceRepresentationModified, kind.SegmentAdded, kind.SegmentRemoved, kind.SegmentModified)
         self._watched = (inside, [inside.AddObserver(e, self._look_soon) for e in events]) if inside is not None else None

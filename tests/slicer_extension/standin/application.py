@@ -11,7 +11,7 @@ import slicer
 import slicer.util
 from PyQt5 import QtCore, QtWidgets, uic
 
-from tests.slicer_extension.standin import mrml_widgets, parameter_node, qt_module, scripted_module
+from tests.slicer_extension.standin import mrml_widgets, parameter_node, qt_module, scripted_module, segment_editor
 
 
 class Application(QtCore.QObject):
@@ -51,6 +51,7 @@ def install() -> None:
     slicer._qt_application = QtWidgets.QApplication.instance() or QtWidgets.QApplication(["tests"])
     sys.modules["qt"] = qt_module.make()
     mrml_widgets.install()
+    segment_editor.install()
     for name, made in (
         ("ScriptedLoadableModule", scripted_module.module()),
         ("parameterNodeWrapper", parameter_node.module()),

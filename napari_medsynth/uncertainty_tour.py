@@ -9,11 +9,11 @@ import napari
 import numpy as np
 from napari.layers import Image
 
+from medsynth_core.uncertain import uncertain_places
 from medsynth_core.volume import Volume
 from napari_medsynth import camera, layers
 from napari_medsynth.connections import Connections
 from napari_medsynth.layers import Cut
-from napari_medsynth.places import uncertain_places
 
 NAME = "Refine uncertainty"
 

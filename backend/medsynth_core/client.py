@@ -16,6 +16,7 @@ import threading
 import urllib.parse
 import uuid
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +150,13 @@ class Client:
                 self._uploaded.difference_update(names.values())
             self._upload(encoded, names)
             return self._post_job(request)
+
+    def repeat(self, job: JobInfo) -> Job:
+        """Start a job of the list once more and return it: the same engine, model, seed, parameters and arrays.
+
+        The service holds the arrays as long as the first job stands in its list. Raises NotFoundError when it no longer does.
+        """
+        return self._post_job(replace(job.request, client=self.name))
 
     def jobs(self) -> tuple[JobInfo, ...]:
         """Return all jobs of all clients, newest first."""

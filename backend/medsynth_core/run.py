@@ -17,7 +17,7 @@ import numpy as np
 from medsynth_core.client import Client, Job
 from medsynth_core.errors import JobCancelledError, MedSynthError
 from medsynth_core.job import STATE
-from medsynth_core.protocol import Event, EventKind, JobState, OutputInfo, Scalar
+from medsynth_core.protocol import Event, EventKind, JobInfo, JobState, OutputInfo, Scalar
 from medsynth_core.volume import Volume
 
 log = logging.getLogger(__name__)
@@ -28,7 +28,8 @@ class RunRequest:
     """What to make: the outputs of `engine` from the same inputs, once for each seed.
 
     With `streams` the listener gets every slice as it comes, and no outputs at the end. `goes_on` is how far a single job got
-    before it was cancelled or failed: then that job goes on, and only what is new is told.
+    before it was cancelled or failed: then that job goes on, and only what is new is told. `again` is a job of the list that is
+    made once more, with the inputs, seed and parameters it had.
     """
 
     engine: str
@@ -38,6 +39,7 @@ class RunRequest:
     params: dict[str, Scalar]
     streams: bool = False
     goes_on: Standing | None = None
+    again: JobInfo | None = None
 
 
 @dataclass(frozen=True)
@@ -157,6 +159,8 @@ class Run:
             job = client.job(request.goes_on.job)
             self._streamed = {output.name for output in job.resume().outputs if output.kind != STATE}
             return job
+        if request.again is not None:
+            return client.repeat(request.again)
         given: dict[str, Any] = {**request.inputs, **request.params}
         return client.submit(request.engine, model=request.model, seed=seed, **given)
 

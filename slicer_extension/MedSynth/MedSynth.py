@@ -5,15 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import slicer
+from MedSynthLib import startup
+from MedSynthLib.logic import MedSynthLogic
 from MedSynthLib.panel import Panel
-from MedSynthLib.scripting import Engine
 from MedSynthLib.selftest import MedSynthTest
 from MedSynthLib.settings import Settings
-from slicer.ScriptedLoadableModule import (
-    ScriptedLoadableModule,
-    ScriptedLoadableModuleLogic,
-    ScriptedLoadableModuleWidget,
-)
+from slicer.ScriptedLoadableModule import ScriptedLoadableModule, ScriptedLoadableModuleWidget
 from slicer.util import VTKObservationMixin
 
 __all__ = ["MedSynth", "MedSynthLogic", "MedSynthTest", "MedSynthWidget"]  # what Slicer looks for, by name
@@ -33,18 +30,7 @@ class MedSynth(ScriptedLoadableModule):
             "For research and for training algorithms, never for diagnosis."
         )
         parent.acknowledgementText = "Methods were implemented from their papers; THIRD_PARTY.md names them."
-
-
-class MedSynthLogic(ScriptedLoadableModuleLogic):
-    """The engines from a script: `engine` has synthesize, refine, grow_tumor and run."""
-
-    def __init__(self) -> None:
-        ScriptedLoadableModuleLogic.__init__(self)
-        self.engine = Engine()
-
-    def settings(self) -> Settings:
-        """Return what the panel remembers in this scene."""
-        return Settings(self.getParameterNode())
+        slicer.app.connect("startupCompleted()", startup.register)
 
 
 class MedSynthWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
@@ -67,6 +53,14 @@ class MedSynthWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, lambda *_: self.bind())
         self.bind()
         self.panel.open()
+
+    def enter(self) -> None:
+        """Called when the module is shown."""
+        self.panel.editor.enter()
+
+    def exit(self) -> None:
+        """Called when another module is shown."""
+        self.panel.editor.leave()
 
     def bind(self) -> None:
         """Let the widgets show, and write, the settings of this scene."""

@@ -16,9 +16,9 @@ from medsynth_core.lamp import Lamp
 from medsynth_core.preflight import Fix, blocking
 from medsynth_core.refine_preflight import check_mask
 from medsynth_core.strength import reach_px
+from medsynth_core.uncertain import MOST, uncertain_places
 from napari_medsynth import amounts, placement
 from napari_medsynth.diff import Counts, Diff
-from napari_medsynth.places import MOST, uncertain_places
 from napari_medsynth.refine_preflight import check_layers
 from napari_medsynth.samples import SAMPLES
 

@@ -17,7 +17,16 @@ EXTENSION = ROOT / "slicer_extension"
 MODULE = EXTENSION / "MedSynth"
 CORE = ROOT / "backend" / "medsynth_core"
 OURS = sorted([*MODULE.glob("*.py"), *(MODULE / "MedSynthLib").glob("*.py")])
-SLICER_BRINGS = {"slicer", "qt", "ctk", "vtk", "numpy", "SampleData"}
+SLICER_BRINGS = {
+    "slicer",
+    "qt",
+    "ctk",
+    "vtk",
+    "numpy",
+    "SampleData",
+    "SegmentEditorEffects",
+    "qSlicerSegmentationsEditorEffectsPythonQt",
+}
 
 
 def imports(path: Path) -> set[str]:
@@ -123,6 +132,7 @@ def test_the_icon_is_a_square_of_128_pixels() -> None:
 
 
 SLICER_CONFIG = """
+set(Slicer_QTSCRIPTEDMODULES_LIB_DIR "lib")
 set(Slicer_USE_FILE "${CMAKE_CURRENT_LIST_DIR}/empty.cmake")
 set(Slicer_EXTENSION_GENERATE_CONFIG "${CMAKE_CURRENT_LIST_DIR}/empty.cmake")
 set(Slicer_EXTENSION_CPACK "${CMAKE_CURRENT_LIST_DIR}/empty.cmake")
@@ -154,7 +164,8 @@ def test_cmake_lays_the_module_and_its_client_side_by_side(tmp_path: Path) -> No
     assert done.returncode == 0, done.stderr
     laid = {path.relative_to(build / "lib").as_posix() for path in (build / "lib").rglob("*") if path.is_file()}
     client = {f"medsynth_core/{name}" for name in listed("CLIENT_SCRIPTS")}
-    assert laid == {*listed("MODULE_PYTHON_SCRIPTS"), *listed("MODULE_PYTHON_RESOURCES"), *client}
+    samples = {f"Resources/MedSynthSamples/{name}" for name in listed("SAMPLE_FILES")}
+    assert laid == {*listed("MODULE_PYTHON_SCRIPTS"), *listed("MODULE_PYTHON_RESOURCES"), *client, *samples}
     result = run_python("import MedSynthLib, medsynth_core.session; print(medsynth_core.__file__)", build / "lib")
     assert result.returncode == 0, result.stderr
     assert Path(result.stdout.strip()).parent == build / "lib" / "medsynth_core"

@@ -14,7 +14,7 @@ from MedSynthLib.review import Review, Sent, sent
 from MedSynthLib.segments import label_values, labels_like, new_segmentation
 
 from medsynth_core.protocol import LabelInfo, OutputInfo
-from medsynth_core.run import Ending, Run
+from medsynth_core.run import Ending, Run, RunRequest
 from medsynth_core.volume import Volume
 from tests.slicer_extension.test_slicer_conversion import oblique, put_under, volume_node
 
@@ -180,7 +180,9 @@ def test_a_run_that_refines_is_offered_for_review_and_another_is_not(panel: Any,
     for made_of, offered in ((case.sent, True), (None, False)):
         panel.review.forget()
         panel._run = object.__new__(Run)
-        panel._sent, panel.growing = made_of, GrowingNodes("lesion refine", LABELS)
-        panel.growing.announce(OutputInfo("mask", "labels", (1, *SHAPE), "uint8", tuple(map(tuple, oblique().tolist()))))
+        panel._run.request = RunRequest("refine", "", {}, (0,), {})
+        panel._sent = made_of
+        panel.growth.begin("lesion refine", LABELS, None)
+        panel.growth.announce(OutputInfo("mask", "labels", (1, *SHAPE), "uint8", tuple(map(tuple, oblique().tolist()))))
         panel.run_ended(panel._run, Ending.DONE, None)
         assert panel._ui.applyButton.isVisibleTo(widget.page) == offered

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -23,15 +24,21 @@ TUMOR = {PLACE, "volume_ml"}
 
 
 def look(
-    engine: EngineInfo, card: ModelCard | None, settings: Settings | None, values: Mapping[str, Scalar], used: Collection[str]
+    engine: EngineInfo,
+    card: ModelCard | None,
+    settings: Settings | None,
+    values: Mapping[str, Scalar],
+    used: Collection[str],
+    chosen: Mapping[str, Any] = inputs.NONE_CHOSEN,
 ) -> tuple[Chip, ...]:
-    """Return the chips about nodes, segments and parameters; what cannot be sent is a red one. `used`: see `inputs.gather`."""
-    missing = inputs.lacking(engine, settings)
+    """Return the chips about nodes, segments, parameters; what cannot be sent is red. `used`, `chosen`: see `inputs.gather`."""
+    missing = inputs.lacking(engine, settings, chosen)
     if missing or settings is None:
         painting = settings is not None and settings.image is not None
         return (Chip(Lamp.RED, "No segments" if painting else "No volume", missing, Fix.NEW_MASK if painting else Fix.NONE),)
     try:
-        return *_about_mask(engine, card, settings, used), *_about_tumor(card, settings, values, used), *check_terms(card)
+        painted = () if inputs.MAIN_LABELS in chosen else _about_mask(engine, card, settings, used)
+        return *painted, *_about_chosen(engine, settings, chosen), *_about_tumor(card, settings, values, used), *check_terms(card)
     except LabelError as problem:
         return (Chip(Lamp.RED, "Unknown label", sentence(problem), Fix.MAP_LABELS),)
     except MedSynthError as problem:
@@ -59,6 +66,17 @@ def _about_mask(engine: EngineInfo, card: ModelCard | None, settings: Settings, 
         return check_labels(plane, card), check_size(plane.shape, card)
     values, shape = _painted(card, settings, k)
     return check_painted(values, None, shape, "volume" if k is None else "slice", card)
+
+
+def _about_chosen(engine: EngineInfo, settings: Settings, chosen: Mapping[str, Any]) -> tuple[Chip, ...]:
+    """Return a chip for each node that was chosen in a box of its own. Raises what keeps one from being sent."""
+    chips = []
+    for info in (info for info in engine.inputs if info.name in chosen):
+        k = inputs.slice_sent(engine, settings) if settings.image is not None else None
+        name, empty = chosen[info.name].GetName(), inputs.is_empty(info, chosen[info.name], settings.image, k)
+        what = Chip(Lamp.AMBER, f"{info.label}: empty", f"{name} holds nothing here: it is sent as it is.")
+        chips.append(what if empty else Chip(Lamp.GREEN, info.label, f"{name} is sent, too."))
+    return tuple(chips)
 
 
 def _painted(card: ModelCard | None, settings: Settings, k: int | None) -> tuple[np.ndarray, tuple[int, ...]]:

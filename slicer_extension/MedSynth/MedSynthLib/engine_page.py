@@ -1,4 +1,4 @@
-"""One tab: an engine's summary, its models and their forms, all from the capability document."""
+"""One tab: an engine's summary, models, forms and inputs with a box of their own, all from the capability document."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import qt
+import slicer
 
 from medsynth_core.protocol import Capabilities, EngineInfo, InputInfo, ModelCard, Scalar
 from MedSynthLib import inputs
@@ -13,7 +14,7 @@ from MedSynthLib.forms import ParamForm
 
 
 class EnginePage:
-    """The page of one engine, `page`; it knows no nodes."""
+    """The page of one engine, `page`. Of nodes it knows those chosen in its own boxes."""
 
     def __init__(self, engine: EngineInfo, capabilities: Capabilities) -> None:
         self.engine = engine
@@ -35,6 +36,7 @@ class EnginePage:
         self._column.addWidget(self.options.page)
         self._add_advanced()
         self._uses = {info.name: self._add_use(info) for info in inputs.offered(engine)}
+        self._pickers = {info.name: self._add_picker(info) for info in inputs.picked(engine)}
         self._models_box.connect("currentIndexChanged(int)", self._model_changed)
         self._model_changed(0)
 
@@ -51,6 +53,27 @@ class EnginePage:
     def used(self) -> frozenset[str]:
         """The optional inputs that are to be sent."""
         return frozenset(name for name, box in self._uses.items() if box.checked)
+
+    @property
+    def chosen(self) -> dict[str, Any]:
+        """The nodes that were chosen for inputs with a box of their own, by input."""
+        nodes = {name: picker.currentNode() for name, picker in self._pickers.items()}
+        return {name: node for name, node in nodes.items() if node is not None}
+
+    def choose(self, name: str, node: Any) -> None:
+        """Choose a node for an input with a box of its own, None for none."""
+        self._pickers[name].setCurrentNode(node)
+
+    def choose_model(self, model: str) -> bool:
+        """Choose a model by its id; return whether it is there."""
+        ids = [info.id for info in self._models]
+        if model in ids:
+            self._models_box.setCurrentIndex(ids.index(model))
+        return model in ids
+
+    def card_of(self, model: str) -> ModelCard | None:
+        """Return a model's card by its id, None when it is none of this engine's."""
+        return next((info.card for info in self._models if info.id == model), None)
 
     def use(self, name: str, wanted: bool) -> None:
         """Send an optional input, or do not."""
@@ -73,6 +96,20 @@ class EnginePage:
         box.setChecked(info.kind != "image")
         self._column.addWidget(box)
         return box
+
+    def _add_picker(self, info: InputInfo) -> Any:
+        """Return a box for a node: any segments or label map, for instances a label map whose numbers are the objects."""
+        kinds = ["vtkMRMLLabelMapVolumeNode"] if info.instances else ["vtkMRMLSegmentationNode", "vtkMRMLLabelMapVolumeNode"]
+        picker = slicer.qMRMLNodeComboBox()
+        picker.setObjectName(f"pick_{info.name}")
+        picker.nodeTypes = kinds
+        picker.noneEnabled, picker.addEnabled, picker.removeEnabled = True, False, False
+        picker.noneDisplay = "As painted" if info.instances else "None"
+        picker.setMRMLScene(slicer.mrmlScene)
+        row = qt.QFormLayout()
+        row.addRow(f"{info.label}, numbered" if info.instances else info.label, picker)
+        self._column.addLayout(row)
+        return picker
 
     def _add_advanced(self) -> None:
         if not self.advanced.fields:

@@ -42,6 +42,11 @@ class EnvironmentDesk:
         """Whether something is under way."""
         return self._thread is not None and self._thread.is_alive()
 
+    @property
+    def used(self) -> Chosen | None:
+        """The environment in use."""
+        return environment.chosen(self._home)
+
     def choose(self, python: str) -> None:
         """Verify the interpreter of an existing environment and use it from now on."""
         self._do(lambda: environment.choose(self._home, python, self._environ))

@@ -6,8 +6,14 @@ from typing import Any
 
 import qt
 
+from MedSynthLib.environment import Chosen
 from MedSynthLib.environment_desk import EnvironmentDesk
 from MedSynthLib.environment_making import Step
+
+WORDS = {
+    "Repair": "Make it anew; the old one stays in use until the new one works",
+    "Remove": "Delete it from your data folder; it can be made again",
+}
 
 
 class EnvironmentRow:
@@ -15,13 +21,34 @@ class EnvironmentRow:
 
     def __init__(self, ui: Any, desk: EnvironmentDesk) -> None:
         self._ui, self._desk = ui, desk
+        self._asked = self._running = False
         ui.createButton.connect("clicked()", self._create_or_cancel)
         ui.chooseButton.connect("clicked()", self._choose)
+        ui.repairButton.connect("clicked()", desk.create)
+        ui.removeButton.connect("clicked()", desk.remove)
         self.show(False)
 
     def show(self, wanted: bool) -> None:
-        """Show the row while an environment is wanted or being made."""
-        self._ui.environmentRow.setVisible(wanted or self._desk.busy)
+        """Show the row while an environment is wanted or being made, or while somebody asked to see it."""
+        self._ui.environmentRow.setVisible(wanted or self._asked or self._desk.busy)
+        used = self._desk.used
+        ours = used is not None and bool(used.made_here)
+        for button in (self._ui.repairButton, self._ui.removeButton):
+            button.setVisible(ours)
+            button.setEnabled(ours and not self._running and not self._desk.busy)
+            button.setToolTip("Stop the engine first: it runs in this environment" if self._running else WORDS[button.text])
+        self._ui.createButton.setVisible(not ours or self._desk.busy)
+
+    def ask(self, asked: bool) -> None:
+        """Show the row as long as somebody wants to see it."""
+        self._asked = asked
+        self.show(False)
+        if asked and not self._desk.busy:
+            self._ui.environmentLabel.setText(described(self._desk.used))
+
+    def set_running(self, running: bool) -> None:
+        """While the engine runs, its environment is neither repaired nor removed."""
+        self._running = running
 
     def told(self, news: object) -> None:
         """Show what the desk tells."""
@@ -29,6 +56,7 @@ class EnvironmentRow:
             self._ui.environmentLabel.setText(f"{news.number}/{news.count} {news.text}")
             self._ui.createButton.setText("Cancel")
             self._ui.chooseButton.setEnabled(False)
+            self.show(True)
             return
         self._ui.createButton.setText("Create it for me")
         self._ui.chooseButton.setEnabled(True)
@@ -37,6 +65,7 @@ class EnvironmentRow:
             self._ui.environmentLabel.setText(f"{text[:1].upper()}{text[1:]}")
             return
         self._ui.environmentLabel.setText("The engine's environment is ready." if news is not None else "It was removed.")
+        self.show(news is None)
 
     def _create_or_cancel(self) -> None:
         if self._desk.busy:
@@ -50,3 +79,10 @@ class EnvironmentRow:
         python = found[0] if isinstance(found, tuple) else found  # PyQt gives the filter, too; PythonQt the path alone
         if python:
             self._desk.choose(str(python))
+
+
+def described(used: Chosen | None) -> str:
+    """Return what is known about the environment in use."""
+    if used is None:
+        return "The engine has no environment yet: let one be made, or choose one."
+    return f"The engine runs in {'an environment made here' if used.made_here else 'an environment of yours'}:\n{used.python}"

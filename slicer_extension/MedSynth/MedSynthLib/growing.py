@@ -15,7 +15,7 @@ import numpy as np
 import slicer
 
 from medsynth_core.protocol import LabelInfo, OutputInfo
-from MedSynthLib import conversion
+from MedSynthLib import conversion, number_colors
 from MedSynthLib.growing_segments import GrowingSegments
 
 REDRAW_S = 0.1
@@ -42,6 +42,8 @@ class GrowingVolume:
 
     def __init__(self, output: OutputInfo, name: str) -> None:
         self.node = conversion.empty_node(output, name)
+        if output.kind == "labels":
+            number_colors.dress(self.node)
         self._fixed = output.dtype == "uint8"
         if self._fixed:
             conversion.fix_window(self.node, 0, 255)
@@ -60,7 +62,7 @@ class GrowingVolume:
 
 
 class GrowingNodes:
-    """The outputs of one job. `added` is told each new node; `clock` counts seconds."""
+    """The outputs of one job. `added` is told each new node, `drawn` each redraw; `clock` counts seconds."""
 
     def __init__(
         self,
@@ -68,13 +70,17 @@ class GrowingNodes:
         labels: tuple[LabelInfo, ...] = (),
         added: Callable[[Any, OutputInfo], None] = lambda node, output: None,
         clock: Callable[[], float] = time.monotonic,
+        drawn: Callable[[], None] = lambda: None,
     ) -> None:
+        self._drawn = drawn
         self._name, self._labels, self._added, self._clock = name, labels, added, clock
         self._growing: dict[str, _Growing] = {}
         self._changed: set[str] = set()
         self._shown_at = -1e9
         self.redraws = 0
         self.arrived: dict[str, list[int]] = {}
+        self.depths: dict[str, int] = {}
+        """How many slices each output will have."""
 
     def announce(self, output: OutputInfo) -> None:
         """Make the node of an output; told again, after a restart of the worker, the node stays as it is."""
@@ -85,7 +91,7 @@ class GrowingNodes:
             if output.kind == "labels" and np.dtype(output.dtype) == np.uint8
             else GrowingVolume(output, self._name if output.name == "image" else f"{self._name} {output.name}")
         )
-        self.arrived[output.name] = []
+        self.arrived[output.name], self.depths[output.name] = [], output.shape[1]
         self._added(self._growing[output.name].node, output)
 
     def put(self, output: str, z: int, pixels: np.ndarray) -> None:
@@ -108,11 +114,17 @@ class GrowingNodes:
         self._changed.clear()
         self._shown_at = self._clock()
         self.redraws += 1
+        self._drawn()
 
     def note(self, facts: Mapping[str, Any], job: str) -> None:
         """Write the recipe into the nodes, as attributes that a saved scene keeps."""
         for growing in self._alive().values():
             mark(growing.node, facts, job)
+
+    def remove(self) -> None:
+        """Take all nodes out of the scene."""
+        for growing in self._alive().values():
+            slicer.mrmlScene.RemoveNode(growing.node)
 
     def nodes(self) -> dict[str, Any]:
         """Return the nodes that are still in the scene, by output."""

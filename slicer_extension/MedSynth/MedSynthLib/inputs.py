@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from types import MappingProxyType
 from typing import Any
 
-from medsynth_core.errors import InputError
+import numpy as np
+
+from medsynth_core.errors import InputError, ShapeError
 from medsynth_core.protocol import EngineInfo, InputInfo, LabelInfo, ModelCard
 from medsynth_core.volume import Volume
 from MedSynthLib import conversion, segments
@@ -13,14 +16,18 @@ from MedSynthLib.review import Sent, sent
 from MedSynthLib.settings import Settings
 
 MAIN_LABELS = "mask"
-"""The input that the chosen segments are; other label inputs, such as locked strokes, are optional and of their own."""
+"""The input that the chosen segments are; other label inputs, such as locked strokes, have a box of their own."""
+SAME_MM = 1e-3
+NONE_CHOSEN: Mapping[str, Any] = MappingProxyType({})
 
 
-def lacking(engine: EngineInfo, settings: Settings | None) -> str:
+def lacking(engine: EngineInfo, settings: Settings | None, chosen: Mapping[str, Any] = NONE_CHOSEN) -> str:
     """Return what must be chosen before a run, empty if nothing."""
     if settings is None:
         return "The scene is being closed."
     for info in engine.inputs:
+        if info.name in chosen:
+            continue
         if _wants_segments(info) and info.required and settings.mask is None:
             return f"{info.label}: choose a segmentation, or add one and paint."
         if (_wants_segments(info) or info.kind == "image") and info.required and settings.image is None:
@@ -33,26 +40,80 @@ def offered(engine: EngineInfo) -> tuple[InputInfo, ...]:
     return tuple(info for info in engine.inputs if not info.required and (info.kind == "image" or _wants_segments(info)))
 
 
-def gather(engine: EngineInfo, card: ModelCard | None, settings: Settings, used: Collection[str]) -> dict[str, Volume]:
-    """Return the engine's inputs by name: those that are required, and the optional ones named in `used`.
+def picked(engine: EngineInfo) -> tuple[InputInfo, ...]:
+    """Return the label inputs with a box of their own: all but the chosen segments, and those that may come numbered."""
+    return tuple(info for info in engine.inputs if info.kind == "labels" and (info.instances or not _wants_segments(info)))
 
-    Raises InputError, LabelError saying what is wrong and what to do.
+
+def gather(
+    engine: EngineInfo,
+    card: ModelCard | None,
+    settings: Settings,
+    used: Collection[str],
+    chosen: Mapping[str, Any] = NONE_CHOSEN,
+) -> dict[str, Volume]:
+    """Return the engine's inputs by name: those that are required, the optional ones named in `used`, and nodes `chosen`.
+
+    Raises InputError, LabelError, ShapeError saying what is wrong and what to do.
     """
-    if missing := lacking(engine, settings):
+    if missing := lacking(engine, settings, chosen):
         raise InputError(missing)
-    if settings.image is None:
-        return {}
-    k = slice_sent(engine, settings)
+    k = slice_sent(engine, settings) if settings.image is not None else None
     given: dict[str, Volume] = {}
     for info in engine.inputs:
-        if not info.required and info.name not in used:
+        if (node := chosen.get(info.name)) is not None:
+            given[info.name] = labels_in(info, node, settings.image, k)
+        elif settings.image is None or not (info.required or info.name in used):
             continue
-        if info.kind == "image":
+        elif info.kind == "image":
             volume = conversion.volume_of(settings.image)
             given[info.name] = volume if k is None else conversion.one_slice(volume, k)
         elif _wants_segments(info) and settings.mask is not None:
             given[info.name] = mask_of(info, card, settings, k)
     return given
+
+
+def labels_in(info: InputInfo, node: Any, grid: Any, k: int | None) -> Volume:
+    """Return a chosen node as a label input, on the grid of a volume node (None: its own), of slice `k` alone or all.
+
+    Instances keep their numbers, uint16; of other labels it matters where there are any, uint8. Raises InputError, ShapeError.
+    """
+    if not node.IsA("vtkMRMLLabelMapVolumeNode"):
+        if grid is None:
+            raise InputError(f"{info.label}: choose a volume, too: the segments are sent on its grid")
+        return conversion.labels_of(node, grid, dict.fromkeys(segments.segment_names(node), 1), k)
+    volume = conversion.volume_of(node)
+    if grid is not None:
+        check_place(info, node, volume, conversion.volume_of(grid))
+    volume = volume if k is None else conversion.one_slice(volume, k)
+    if not info.instances:
+        return volume.with_array((volume.array != 0).astype(np.uint8))
+    if volume.array.min() < 0 or volume.array.max() > np.iinfo(np.uint16).max:
+        raise InputError(f"{node.GetName()} has numbers beyond 0 to {np.iinfo(np.uint16).max}: number its objects anew")
+    return volume.with_array(volume.array.astype(np.uint16))
+
+
+def is_empty(info: InputInfo, node: Any, grid: Any, k: int | None) -> bool:
+    """Whether a chosen node holds nothing where it is sent, found without sending all of it. Raises as `labels_in` does."""
+    if k is not None:
+        return not labels_in(info, node, grid, k).array.any()
+    if not node.IsA("vtkMRMLLabelMapVolumeNode"):
+        if grid is None:
+            raise InputError(f"{info.label}: choose a volume, too: the segments are sent on its grid")
+        return not conversion.painted(node, dict.fromkeys(segments.segment_names(node), 1)).size
+    labels = conversion.volume_of(node)
+    if grid is not None:
+        check_place(info, node, labels, conversion.volume_of(grid))
+    return not labels.array.any()
+
+
+def check_place(info: InputInfo, node: Any, labels: Volume, grid: Volume) -> None:
+    """Raise ShapeError unless a label map has the voxels of the volume."""
+    if labels.size != grid.size or np.abs(labels.affine - grid.affine).max() > SAME_MM:
+        raise ShapeError(
+            f"{info.label}: {node.GetName()} lies on other voxels than the volume, {labels.size} and {grid.size}: "
+            "bring it onto them (Segmentations module: import, then export with the volume as reference)"
+        )
 
 
 def mask_of(info: InputInfo, card: ModelCard | None, settings: Settings, k: int | None) -> Volume:
@@ -82,8 +143,10 @@ def segments_input(engine: EngineInfo) -> InputInfo | None:
     return next((info for info in engine.inputs if _wants_segments(info)), None)
 
 
-def source(engine: EngineInfo, settings: Settings) -> Any:
+def source(engine: EngineInfo, settings: Settings, chosen: Mapping[str, Any] = NONE_CHOSEN) -> Any:
     """Return the node a result is named after and stands beside: the segments for an image of them, else the volume."""
+    if MAIN_LABELS in chosen:
+        return chosen[MAIN_LABELS]
     if any(_wants_segments(info) for info in engine.inputs) and settings.mask is not None:
         return settings.mask
     return settings.image

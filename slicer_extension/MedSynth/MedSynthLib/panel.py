@@ -24,19 +24,24 @@ from medsynth_core.protocol import Capabilities, JobInfo, LabelInfo, OutputInfo
 from medsynth_core.run import Ending, Made, Run, RunProgress, RunRequest
 from medsynth_core.session import Session
 from medsynth_core.tumor_words import PLACE
-from MedSynthLib import checks, conversion, environment, inputs, results, scripting, segments
+from MedSynthLib import checks, conversion, engine_menu, environment, inputs, results, samples, scripting, segments
 from MedSynthLib.chip_row import COLORS, ChipRow
 from MedSynthLib.courier import Courier
+from MedSynthLib.editor import Editor
+from MedSynthLib.engine_menu import EngineMenu
 from MedSynthLib.engine_page import EnginePage
 from MedSynthLib.environment import Chosen
 from MedSynthLib.environment_desk import EnvironmentDesk
 from MedSynthLib.environment_row import EnvironmentRow
 from MedSynthLib.fixing import Fixing
 from MedSynthLib.growing import GrowingNodes
-from MedSynthLib.history import History
+from MedSynthLib.growth import Growth
+from MedSynthLib.history import Deeds, History
+from MedSynthLib.live_painting import LivePainting
 from MedSynthLib.primary_button import Mode, PrimaryButton
 from MedSynthLib.review import Review, Sent
 from MedSynthLib.settings import Settings
+from MedSynthLib.starter_cards import Starter, StarterCards
 from MedSynthLib.tumor_placing import TumorPlacing
 
 LIST_MS = 2000
@@ -55,25 +60,29 @@ class Panel:
         self._ui = ui
         self._settings: Settings | None = None
         self._run: Run | None = None
-        self._source: Any = None
-        self.growing: GrowingNodes | None = None
+        for selector in (ui.imageSelector, ui.maskSelector):  # a .ui file tells the scene through connections only
+            selector.setMRMLScene(slicer.mrmlScene)
         self._seconds: dict[tuple[str, str], float] = {}
         self.chips = ChipRow(ui.chipLabel, self.fix)
-        self.review = Review(ui, self._say)
+        self.editor = Editor(ui.segmentEditor)
+        self.review = Review(ui, self._say, self.editor.save_state, self._after_write)
         self._sent: Sent | None = None
         self._fixing = Fixing(ui.runButton, self.check)
         self.pages: dict[str, EnginePage] = {}
         self.button = PrimaryButton(ui.runButton, self.start, self.cancel)
         self.button.block(STARTING)
-        self.history = History(ui.historyTable, self.open_job)
+        self.history = History(ui, Deeds(self.open_job, self.run_again, self.star, engine_menu.copy))
+        self.cards = StarterCards(ui, self.begin)
         ui.tabs.connect("currentChanged(int)", lambda _: self.check())
         ui.newMaskButton.connect("clicked()", self.new_mask)
-        ui.engineButton.connect("clicked()", self._engine_clicked)
         self.placing = TumorPlacing(ui.boxButton, self._middle)
         self._courier = Courier()
+        self.growth = Growth(ui, self._launch, self._courier.post)
         self.desk = EnvironmentDesk(places.state_folder(), self._courier.post, self.environment_told, *startup())
         self._environment = EnvironmentRow(ui, self.desk)
         self.session = Session(self, self._courier.post, connect)
+        self.menu = EngineMenu(ui.engineButton, self.session, self._environment.ask)
+        self.live = LivePainting(ui, self.session.run, self.review)
         self._timer = qt.QTimer()
         self._timer.setInterval(LIST_MS)
         self._timer.connect("timeout()", self.refresh_history)
@@ -91,6 +100,9 @@ class Panel:
         """Let go of everything; jobs under way go on, their results stay in the history."""
         self._timer.stop()
         self._look_timer.stop()
+        self.live.end()
+        self.editor.leave()
+        self.menu.close()
         self.desk.cancel()
         self.session.close()
         self._courier.close()
@@ -98,10 +110,20 @@ class Panel:
     def set_settings(self, settings: Settings | None) -> None:
         """Work with other settings, None while the scene is closed."""
         if settings is None:
+            self.live.end()
+            self.editor.forget()
             self.placing.forget()
             self.review.forget()
+            self.growth.forget()
+        elif settings.image is not None:
+            self.cards.fold()
         self._settings = settings
         self.check()
+
+    @property
+    def growing(self) -> GrowingNodes | None:
+        """The nodes of the newest run."""
+        return self.growth.nodes
 
     @property
     def page(self) -> EnginePage | None:
@@ -118,6 +140,10 @@ class Panel:
         self.button.set_verb(page.engine.name.capitalize())
         self._ui.shownBox.setVisible(bool(page.engine.inputs) and not page.engine.one_slice)
         self.review.show()
+        self.growth.look()
+        if self._settings is not None:
+            self.editor.show(self._settings.mask, self._settings.image)
+        self.live.watch(page, self._settings)
         if self.button.mode is Mode.READY:
             self.chips.show(self._look(page))
             self.button.block(blocking(self.chips.chips))
@@ -128,7 +154,8 @@ class Panel:
         except MedSynthError as problem:
             return (Chip(Lamp.RED, "Not a number", checks.sentence(problem)),)
         device = self.session.status.device if self.session.status is not None else None
-        return *checks.look(page.engine, page.card, self._settings, values, page.used), *checks.room(device, self._took(page))
+        looks = checks.look(page.engine, page.card, self._settings, values, page.used, page.chosen)
+        return *looks, *checks.room(device, self._took(page))
 
     def _took(self, page: EnginePage) -> float | None:
         return self._seconds.get((page.engine.name, page.card.id if page.card is not None else ""))
@@ -162,19 +189,62 @@ class Panel:
         if page is None or settings is None:
             return
         try:
-            given = inputs.gather(page.engine, page.card, settings, page.used)
+            given = inputs.gather(page.engine, page.card, settings, page.used, page.chosen)
             values = page.values()
             self._sent = inputs.to_be_judged(page.engine, page.card, settings, given)
         except MedSynthError as problem:
             self.trouble(problem)
             return
-        self._source = inputs.source(page.engine, settings)
+        self.live.settle()
+        source = inputs.source(page.engine, settings, page.chosen)
         labels = inputs.result_labels(page.engine, page.card, settings)
-        self.growing = GrowingNodes(results.name_for(page.engine, self._source), labels, self._added)
+        self.growth.begin(results.name_for(page.engine, source), labels, source)
         model = page.card.id if page.card is not None else ""
+        self._launch(RunRequest(page.engine.name, model, given, (settings.seed,), values, streams=True))
+
+    def run_again(self, job: JobInfo) -> None:
+        """Make a job of the list once more: same arrays, seed and parameters; its result grows like any other."""
+        if self.button.mode is not Mode.READY:
+            self._say("One run at a time: wait for this one, or cancel it.")
+            return
+        request, self._sent = job.request, None
+        title = results.title_of(job, self._is_synthetic(request.engine))
+        self.growth.begin(title, self._labels_of(request.model), None)
+        self._launch(RunRequest(request.engine, request.model, {}, (request.seed,), {}, streams=True, again=job))
+
+    def begin(self, starter: Starter) -> None:
+        """Do what a starter card promises: data in the scene, the engine's tab in front, its values set."""
+        page, settings = self.pages.get(starter.engine), self._settings
+        if page is None or settings is None:
+            return
+        self._ui.tabs.setCurrentIndex(list(self.pages).index(starter.engine))
+        if starter.model and not page.choose_model(starter.model):
+            self._say(f"The model {starter.model} is not installed: add it with msynth models add, or choose another one.")
+        try:
+            self._load(page, settings, starter)
+        except MedSynthError as problem:
+            self.trouble(problem)
+            return
+        page.set_values(starter.values)
+        self._ui.boxButton.setChecked(starter.boxed)
+        self._say(starter.next)
+        self.check()
+
+    def _load(self, page: EnginePage, settings: Settings, starter: Starter) -> None:
+        if starter.sample is None:
+            return
+        settings.image, marks = samples.load(starter.sample)
+        samples.show(settings.image, marks)
+        if starter.sample.marks == samples.INSTANCES:
+            settings.mask = None
+            page.choose(inputs.MAIN_LABELS, marks)
+        else:
+            settings.mask = marks
+
+    def _launch(self, request: RunRequest) -> None:
         self._say("")
         self.button.set_mode(Mode.RUNNING)
-        self._run = self.session.run(RunRequest(page.engine.name, model, given, (settings.seed,), values, streams=True))
+        self._run = self.session.run(request)
 
     def cancel(self) -> None:
         """Ask the run to stop; its slices are kept."""
@@ -188,7 +258,19 @@ class Panel:
 
     def open_job(self, job: JobInfo) -> None:
         """Put the results of a job, whoever started it, into the scene."""
-        self.session.ask(lambda client: results.fetch(client, job), lambda made: results.show(job, made))
+        self.session.ask(lambda client: results.fetch(client, job), lambda made: self._opened(job, made))
+
+    def _opened(self, job: JobInfo, made: results.Fetched) -> None:
+        self.growth.doubt.take(results.show(job, made).get(results.UNCERTAINTY))
+
+    def star(self, job: JobInfo, starred: bool) -> None:
+        """Keep a job for ever, or no longer."""
+        self.session.ask(lambda client: client.star(job.id, starred), lambda _: self.refresh_history())
+
+    def _labels_of(self, model: str) -> tuple[LabelInfo, ...]:
+        """Return the labels of a model by its id, none for one that takes any."""
+        cards = (page.card_of(model) for page in self.pages.values())
+        return next((card.labels for card in cards if card is not None), ())
 
     def environment_told(self, news: object) -> None:
         """An environment is being made or chosen, or that ended."""
@@ -198,6 +280,8 @@ class Panel:
 
     def engine_changed(self, view: EngineView) -> None:
         """The pill has something new to say."""
+        self.menu.show(view)
+        self._environment.set_running(view.running)
         self._environment.show(not view.running and environment.chosen(places.state_folder()) is None)
         self._ui.engineButton.setText(f"● {view.text}")
         self._ui.engineButton.setToolTip(view.detail)
@@ -214,43 +298,53 @@ class Panel:
             self._ui.tabs.addTab(page.page, name.capitalize())
         if shown in self.pages:
             self._ui.tabs.setCurrentIndex(list(self.pages).index(shown))
+        self.cards.offer(self.pages)
         self.check()
 
     def trouble(self, problem: MedSynthError) -> None:
         """Say what did not work."""
+        self.menu.problem = problem
         self._say(checks.sentence(problem))
 
     def run_progressed(self, run: Run, progress: RunProgress) -> None:
         """Show how far the run is."""
+        if self.live.owns(run):
+            return
         self._ui.progressBar.setValue(round(100 * progress.share))
         left = f" · {progress.seconds_left:.0f} s left" if progress.seconds_left is not None else ""
         self._ui.progressBar.setFormat(f"{progress.text}{left}")
 
     def run_announced(self, run: Run, output: OutputInfo) -> None:
         """Make the node of an output, at full size."""
-        if run is self._run and self.growing is not None:
-            self.growing.announce(output)
+        if run is self._run:
+            self.growth.announce(output)
 
     def run_grew(self, run: Run, output: str, z: int, pixels: np.ndarray) -> None:
         """Put a slice in its place."""
-        if run is self._run and self.growing is not None:
-            self.growing.put(output, z, pixels)
+        if run is self._run:
+            self.growth.put(output, z, pixels)
 
     def run_made(self, run: Run, made: Made) -> None:
         """Write the recipe into the nodes."""
-        if run is self._run and self.growing is not None:
-            self.growing.note(made.recipe, made.job)
+        if self.live.owns(run):
+            self.live.made(run, made)
+            return
+        if run is self._run:
+            self.growth.note(made.recipe, made.job)
         self._seconds[run.request.engine, run.request.model] = made.seconds
 
     def run_ended(self, run: Run, ending: Ending, problem: MedSynthError | None) -> None:
         """Be ready for the next run."""
+        if self.live.owns(run):
+            if (trouble := self.live.ended(run, ending, problem)) is not None:
+                self.trouble(trouble)
+            return
         if run is not self._run:
             return
-        if self.growing is not None:
-            self.growing.redraw(last=True)
-            preview = self.growing.nodes().get(inputs.MAIN_LABELS)
-            if ending is Ending.DONE and preview is not None and self._sent is not None:
-                self.review.offer(preview, self._sent)
+        self.growth.end(run, ending, self._is_synthetic(run.request.engine))
+        preview = self.growth.nodes.nodes().get(inputs.MAIN_LABELS) if self.growth.nodes is not None else None
+        if ending is Ending.DONE and preview is not None and self._sent is not None:
+            self.review.offer(preview, self._sent)
         self._run = None
         self.button.set_mode(Mode.READY)
         self._ui.progressBar.setValue(100 if ending is Ending.DONE else 0)
@@ -259,16 +353,16 @@ class Panel:
             self.trouble(problem)
         self.check()
 
-    def _added(self, node: Any, output: OutputInfo) -> None:
-        results.present(node, output, self._source)
-
     def _middle(self) -> tuple[float, float, float]:
         """Return where a tumor's box begins: the middle of the chosen volume, else of the world."""
         image = self._settings.image if self._settings is not None else None
         return conversion.middle_of(image) if image is not None else (0.0, 0.0, 0.0)
 
-    def _engine_clicked(self) -> None:
-        self.session.start_engine()
+    def _is_synthetic(self, engine: str) -> bool:
+        return engine not in self.pages or self.pages[engine].engine.synthetic
+
+    def _after_write(self) -> None:
+        self.live.settle()
 
     def _say(self, text: str) -> None:
         self._ui.messageLabel.setText(text)

@@ -14,6 +14,10 @@ from MedSynthLib import study
 from MedSynthLib.growing import GrowingNodes
 
 SYNTHETIC = "[Synthetic]"
+Fetched = tuple[Mapping[str, Volume], tuple[LabelInfo, ...]]
+"""A job's outputs by name, and the names of its labels."""
+UNCERTAINTY = "uncertainty"
+"""An output that is an overlay, on demand."""
 
 
 def name_for(engine: EngineInfo, source: Any) -> str:
@@ -23,13 +27,21 @@ def name_for(engine: EngineInfo, source: Any) -> str:
 
 
 def present(node: Any, output: OutputInfo, source: Any) -> None:
-    """Put a new result into its source's study, and an image into the slice views."""
+    """Put a new result into its source's study, and an image or numbered objects into the slice views."""
     study.put_beside(node, source)
-    if output.kind == "image" and slicer.app.layoutManager() is not None:
+    if output.kind == "image" and output.name != UNCERTAINTY:
         slicer.util.setSliceViewerLayers(background=node)
+    elif node.IsA("vtkMRMLLabelMapVolumeNode"):
+        slicer.util.setSliceViewerLayers(label=node)
 
 
-def fetch(client: Client, job: JobInfo) -> tuple[Mapping[str, Volume], tuple[LabelInfo, ...]]:
+def title_of(job: JobInfo, synthetic: bool) -> str:
+    """Return the name of what a job of the list gives."""
+    title = " ".join(part for part in (job.request.engine, job.request.model) if part)
+    return f"{SYNTHETIC} {title}" if synthetic else title
+
+
+def fetch(client: Client, job: JobInfo) -> Fetched:
     """Return a finished job's outputs for looking at, and the names of its labels. Waits for the service."""
     made = client.job(job.id)
     outputs = {output.name: made.result(output.name) for output in job.outputs if output.kind != "state"}
@@ -37,14 +49,11 @@ def fetch(client: Client, job: JobInfo) -> tuple[Mapping[str, Volume], tuple[Lab
     return outputs, next((card.labels for card in cards if card is not None), ())
 
 
-def show(job: JobInfo, fetched: tuple[Mapping[str, Volume], tuple[LabelInfo, ...]]) -> dict[str, Any]:
+def show(job: JobInfo, fetched: Fetched) -> dict[str, Any]:
     """Return the nodes of a job's outputs, new in the scene."""
     outputs, labels = fetched
-    title = " ".join(part for part in (job.request.engine, job.request.model) if part)
-    synthetic = bool(job.recipe.get("synthetic"))
-    growing = GrowingNodes(
-        f"{SYNTHETIC} {title}" if synthetic else title, labels, lambda node, output: present(node, output, None)
-    )
+    title = title_of(job, bool(job.recipe.get("synthetic")))
+    growing = GrowingNodes(title, labels, lambda node, output: present(node, output, None))
     for output in job.outputs:
         if output.name in outputs:
             growing.announce(output)

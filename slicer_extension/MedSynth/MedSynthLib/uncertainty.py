@@ -1,0 +1,127 @@
+"""The uncertainty of a refinement: an overlay in the slice views on demand, and a walk to the places it is least sure of.
+
+It is uint8: 0 is sure, 255 as unsure as can be.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import slicer
+from vtk.util import numpy_support
+
+from medsynth_core.uncertain import uncertain_places
+from MedSynthLib import slice_views
+
+COLORS = "MedSynth uncertainty"
+OPACITY, LEAST_SHOWN = 0.7, 13
+"""What is nearly sure stays clear, so that the image is seen."""
+
+
+class Uncertainty:
+    """Dresses `ui.doubtBox`, `nextDoubtButton`, `doubtLabel` in `ui.doubtRow`. `post` brings a call to the main thread."""
+
+    def __init__(self, ui: Any, post: Callable[[Callable[[], None]], None]) -> None:
+        self._ui, self._post = ui, post
+        self.node: Any = None
+        self.places: list[tuple[int, ...]] | None = None
+        self._at = 0
+        ui.doubtBox.connect("toggled(bool)", self._toggled)
+        ui.nextDoubtButton.connect("clicked()", self.go_on)
+        self.show()
+
+    def take(self, node: Any) -> None:
+        """Hold the newest uncertainty, None for a result without one; the one before leaves the scene."""
+        if self._alive() and self.node is not node:
+            slicer.mrmlScene.RemoveNode(self.node)
+        self.node, self.places, self._at = node, None, 0
+        if node is not None:
+            dress(node)
+            self._find(slicer.util.arrayFromVolume(node).copy())
+        self._toggled(self._ui.doubtBox.checked)
+        self.show()
+
+    def forget(self) -> None:
+        """Let go of the node, before the scene is closed."""
+        self.node, self.places = None, None
+        self.show()
+
+    def show(self) -> None:
+        """Show what can be done now; the node may have been deleted since."""
+        if self.node is not None and not self._alive():
+            self.node = None
+        self._ui.doubtRow.setVisible(self.node is not None)
+        count = len(self.places) if self.places is not None else 0
+        self._ui.nextDoubtButton.setEnabled(count > 0)
+        self._ui.nextDoubtButton.setToolTip(
+            "The views go there" if count else "Looking…" if self.places is None else "It is sure of all"
+        )
+        self._ui.doubtLabel.setText(f"{self._at} of {count}" if self._at else "")
+
+    def go_on(self) -> None:
+        """Look at the next uncertain place, after the last at the first again."""
+        if self._alive() and self.places:
+            self._at = self._at % len(self.places) + 1
+            slice_views.go_to_voxel(self.node, self.places[self._at - 1])
+        self.show()
+
+    def _find(self, voxels: np.ndarray) -> None:
+        """Find the places on a thread: a large volume takes a second."""
+
+        def work() -> None:
+            found = uncertain_places(voxels)
+            self._post(lambda: self._found(node, found))
+
+        node = self.node
+        threading.Thread(target=work, name="medsynth-places", daemon=True).start()
+
+    def _found(self, node: Any, places: list[tuple[int, ...]]) -> None:
+        if node is self.node:
+            self.places = places
+            self.show()
+
+    def _toggled(self, wanted: bool) -> None:
+        if not self._alive():
+            return
+        mine = self.node.GetID()
+        for views in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"):
+            if wanted:
+                views.SetForegroundVolumeID(mine)
+                views.SetForegroundOpacity(OPACITY)
+            elif views.GetForegroundVolumeID() == mine:
+                views.SetForegroundVolumeID(None)
+
+    def _alive(self) -> bool:
+        return self.node is not None and self.node.GetScene() is not None
+
+
+def dress(node: Any) -> None:
+    """Let a volume of uncertainty be seen through where it is sure, and glow where it is not."""
+    display = node.GetDisplayNode()
+    display.SetAndObserveColorNodeID(colors().GetID())
+    display.SetAutoWindowLevel(0)
+    display.SetWindowLevelMinMax(0, 255)
+    display.SetThreshold(LEAST_SHOWN, 255)
+    display.SetApplyThreshold(1)
+
+
+def colors() -> Any:
+    """Return the color node from dark red over orange to pale yellow, one in a scene."""
+    known = slicer.mrmlScene.GetSingletonNode(COLORS, "vtkMRMLColorTableNode")
+    if known is not None:
+        return known
+    node = slicer.mrmlScene.CreateNodeByClass("vtkMRMLColorTableNode")
+    node.UnRegister(None)
+    node.SetSingletonTag(COLORS)
+    node.SetName(COLORS)
+    node.SetTypeToUser()
+    node.SetNumberOfColors(256)
+    node.GetLookupTable().SetTableRange(0, 255)
+    share = np.linspace(0, 1, 256)
+    corners = np.array([(90, 0, 30, 255), (230, 90, 20, 255), (255, 240, 170, 255)])
+    table = np.stack([np.interp(share, (0, 0.5, 1), corners[:, n]) for n in range(4)], axis=1).astype(np.uint8)
+    numpy_support.vtk_to_numpy(node.GetLookupTable().GetTable())[:] = table
+    return slicer.mrmlScene.AddNode(node)

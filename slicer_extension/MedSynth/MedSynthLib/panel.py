@@ -182,6 +182,8 @@ class Panel:
             return
         labels = page.card.labels if page.card is not None and page.card.labels else PLAIN
         settings.mask = segments.new_segmentation(settings.image, labels, f"{settings.image.GetName()} mask")
+        self.editor.show(settings.mask, settings.image)
+        self.editor.take_brush()
 
     def start(self) -> None:
         """Start a run of the engine that is shown; what is missing is said, nothing is raised."""
@@ -308,7 +310,7 @@ class Panel:
 
     def run_progressed(self, run: Run, progress: RunProgress) -> None:
         """Show how far the run is."""
-        if self.live.owns(run):
+        if run is not self._run:
             return
         self._ui.progressBar.setValue(round(100 * progress.share))
         left = f" · {progress.seconds_left:.0f} s left" if progress.seconds_left is not None else ""
@@ -316,12 +318,16 @@ class Panel:
 
     def run_announced(self, run: Run, output: OutputInfo) -> None:
         """Make the node of an output, at full size."""
-        if run is self._run:
+        if self.live.owns(run):
+            self.live.announced(run, output)
+        elif run is self._run:
             self.growth.announce(output)
 
     def run_grew(self, run: Run, output: str, z: int, pixels: np.ndarray) -> None:
         """Put a slice in its place."""
-        if run is self._run:
+        if self.live.owns(run):
+            self.live.grew(run, output, z, pixels)
+        elif run is self._run:
             self.growth.put(output, z, pixels)
 
     def run_made(self, run: Run, made: Made) -> None:

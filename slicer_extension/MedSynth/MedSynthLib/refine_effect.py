@@ -16,8 +16,8 @@ NAME = "Refine (diffusion)"
 ICON = Path(__file__).parents[1] / "Resources" / "Icons" / "MedSynth.svg"
 SOURCE = Path(__file__).as_posix()
 HELP = (
-    "<html>Paint roughly what you mean, then click <b>Refine</b>: a diffusion model proposes a better boundary, as an outline.<p><ul>"
-    "<li><b>Apply</b> writes it into the selected segment, of a single slice into that slice alone; Undo takes it back."
+    "<html>Paint roughly what you mean, then click <b>Refine</b>: a diffusion model proposes a better boundary, as an outline."
+    "<p><ul><li><b>Apply</b> writes it into the selected segment, of a single slice into that slice alone; Undo takes it back."
     "<li>Masking settings are ignored.<li>For research and for training algorithms, never for diagnosis.</ul></html>"
 )
 

@@ -34,9 +34,8 @@ if HERE:
         yield application.new_scene()
         application.new_scene()
 
-    @pytest.fixture
-    def widget(service: RunningService, home: Path) -> Iterator[Any]:
-        """The module as Slicer opens it, connected to a real service."""
+    def opened() -> Iterator[Any]:
+        """The module as Slicer opens it."""
         import MedSynth
 
         slicer.modules.medsynth = types.SimpleNamespace(path=str(MODULE_FOLDER / "MedSynth.py"))
@@ -47,6 +46,21 @@ if HERE:
         yield made
         made.cleanup()
         parent.deleteLater()
+
+    @pytest.fixture
+    def widget(service: RunningService, home: Path) -> Iterator[Any]:
+        """The module, connected to a real service."""
+        yield from opened()
+
+    @pytest.fixture
+    def lone_widget(home: Path) -> Iterator[Any]:
+        """The module on a machine without a service: what needs none is tested without waiting for one."""
+        yield from opened()
+
+    @pytest.fixture
+    def lone_panel(lone_widget: Any) -> Any:
+        """Its panel; the test says what a service would offer."""
+        return lone_widget.panel
 
     @pytest.fixture
     def panel(widget: Any) -> Any:

@@ -27,8 +27,8 @@ OTHER = ModelCard("another", "Another", "synthesize", 1, (256, 256), LESION, "CC
 MODELS = (ModelInfo("another", "synthesize", OTHER), ModelInfo("brain-slice", "synthesize", CARD))
 
 
-def offer_all(panel: Any) -> None:
-    panel.capabilities_changed(Capabilities(1, "0", "toy", True, engines=ENGINES, models=MODELS))
+def offer_all(panel_: Any) -> None:
+    panel_.capabilities_changed(Capabilities(1, "0", "toy", True, engines=ENGINES, models=MODELS))
 
 
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: f"{sample.stem}-{sample.marks}")
@@ -101,45 +101,45 @@ def test_sample_data_offers_them_in_older_and_newer_slicer(monkeypatch: pytest.M
     assert NewerLogic.categories == (["MedSynth"] if logic is NewerLogic else [])
 
 
-def test_the_refine_card_leaves_only_the_button_to_press(panel: Any, widget: Any) -> None:
-    offer_all(panel)
-    assert not panel._ui.startRow.isHidden()
-    panel._ui.refineCard.click()
-    settings = widget.logic.settings()
+def test_the_refine_card_leaves_only_the_button_to_press(lone_panel: Any, lone_widget: Any) -> None:
+    offer_all(lone_panel)
+    assert not lone_panel._ui.startRow.isHidden()
+    lone_panel._ui.refineCard.click()
+    settings = lone_widget.logic.settings()
     assert (settings.image.GetName(), settings.mask.GetName()) == ("Polyp frame, rough mask", "Polyp frame, rough mask mask")
-    assert panel.page.engine.name == "refine"
-    assert panel._ui.startRow.isHidden()
-    assert "refiner is not installed" not in panel._ui.messageLabel.text
-    assert "Apply writes it" in panel._ui.messageLabel.text
-    assert panel._ui.runButton.enabled
+    assert lone_panel.page.engine.name == "refine"
+    assert lone_panel._ui.startRow.isHidden()
+    assert "refiner is not installed" not in lone_panel._ui.messageLabel.text
+    assert "Apply writes it" in lone_panel._ui.messageLabel.text
+    assert lone_panel._ui.runButton.enabled
 
 
-def test_the_paint_card_chooses_the_model_and_its_options(panel: Any) -> None:
-    offer_all(panel)
-    panel._ui.paintCard.click()
-    assert panel.page.card.id == "brain-slice"
-    assert panel.page.values()["tumor"] == "meningioma"
-    assert panel._ui.runButton.enabled
+def test_the_paint_card_chooses_the_model_and_its_options(lone_panel: Any) -> None:
+    offer_all(lone_panel)
+    lone_panel._ui.paintCard.click()
+    assert lone_panel.page.card.id == "brain-slice"
+    assert lone_panel.page.values()["tumor"] == "meningioma"
+    assert lone_panel._ui.runButton.enabled
 
 
-def test_the_tumor_card_places_a_box(panel: Any) -> None:
-    offer_all(panel)
-    panel._ui.tumorCard.click()
-    assert panel.placing.box is not None
-    assert panel.page.values()["place"] == "given"
+def test_the_tumor_card_places_a_box(lone_panel: Any) -> None:
+    offer_all(lone_panel)
+    lone_panel._ui.tumorCard.click()
+    assert lone_panel.placing.box is not None
+    assert lone_panel.page.values()["place"] == "given"
 
 
-def test_the_nuclei_card_sends_the_numbered_nuclei(panel: Any, widget: Any) -> None:
-    offer_all(panel)
-    panel._ui.nucleiCard.click()
-    assert panel.page.chosen["mask"].IsA("vtkMRMLLabelMapVolumeNode")
-    assert widget.logic.settings().mask is None
-    assert panel._ui.runButton.enabled
+def test_the_nuclei_card_sends_the_numbered_nuclei(lone_panel: Any, lone_widget: Any) -> None:
+    offer_all(lone_panel)
+    lone_panel._ui.nucleiCard.click()
+    assert lone_panel.page.chosen["mask"].IsA("vtkMRMLLabelMapVolumeNode")
+    assert lone_widget.logic.settings().mask is None
+    assert lone_panel._ui.runButton.enabled
 
 
-def test_a_card_of_an_engine_that_is_not_there_says_so(panel: Any) -> None:
-    panel.capabilities_changed(Capabilities(1, "0", "toy", True, engines=ENGINES[:1]))
-    assert panel._ui.refineCard.enabled
-    assert not panel._ui.nucleiCard.enabled
-    assert "no nuclei here" in panel._ui.nucleiCard.toolTip
+def test_a_card_of_an_engine_that_is_not_there_says_so(lone_panel: Any) -> None:
+    lone_panel.capabilities_changed(Capabilities(1, "0", "toy", True, engines=ENGINES[:1]))
+    assert lone_panel._ui.refineCard.enabled
+    assert not lone_panel._ui.nucleiCard.enabled
+    assert "no nuclei here" in lone_panel._ui.nucleiCard.toolTip
     assert len(STARTERS) == 4

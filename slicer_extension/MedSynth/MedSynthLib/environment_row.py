@@ -30,14 +30,17 @@ class EnvironmentRow:
 
     def show(self, wanted: bool) -> None:
         """Show the row while an environment is wanted or being made, or while somebody asked to see it."""
-        self._ui.environmentRow.setVisible(wanted or self._asked or self._desk.busy)
+        self._dress(wanted, self._desk.busy)
+
+    def _dress(self, wanted: bool, busy: bool) -> None:
+        self._ui.environmentRow.setVisible(wanted or self._asked or busy)
         used = self._desk.used
         ours = used is not None and bool(used.made_here)
         for button in (self._ui.repairButton, self._ui.removeButton):
             button.setVisible(ours)
-            button.setEnabled(ours and not self._running and not self._desk.busy)
+            button.setEnabled(ours and not self._running and not busy)
             button.setToolTip("Stop the engine first: it runs in this environment" if self._running else WORDS[button.text])
-        self._ui.createButton.setVisible(not ours or self._desk.busy)
+        self._ui.createButton.setVisible(not ours or busy)
 
     def ask(self, asked: bool) -> None:
         """Show the row as long as somebody wants to see it."""
@@ -63,9 +66,9 @@ class EnvironmentRow:
         if isinstance(news, Exception):
             text = str(news)
             self._ui.environmentLabel.setText(f"{text[:1].upper()}{text[1:]}")
-            return
-        self._ui.environmentLabel.setText("The engine's environment is ready." if news is not None else "It was removed.")
-        self.show(news is None)
+        else:
+            self._ui.environmentLabel.setText("The engine's environment is ready." if news is not None else "It was removed.")
+        self._dress(not isinstance(news, Chosen), busy=False)  # its thread tells this last, and may not have ended yet
 
     def _create_or_cancel(self) -> None:
         if self._desk.busy:

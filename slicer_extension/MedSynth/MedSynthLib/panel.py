@@ -133,6 +133,7 @@ class Panel:
     def check(self) -> None:
         """Say on the button whether a run can start, or why not."""
         page = self.page
+        self.growth.look()
         self.placing.set_page(page)
         if page is None:
             self.button.block(STARTING)
@@ -140,7 +141,6 @@ class Panel:
         self.button.set_verb(page.engine.name.capitalize())
         self._ui.shownBox.setVisible(bool(page.engine.inputs) and not page.engine.one_slice)
         self.review.show()
-        self.growth.look()
         if self._settings is not None:
             self.editor.show(self._settings.mask, self._settings.image)
         self.live.watch(page, self._settings)

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import types
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import slicer
-from MedSynthLib import conversion, refine_effect
+from MedSynthLib import conversion, refine_effect, samples
 from MedSynthLib.primary_button import Mode
 from MedSynthLib.refine_options import label_for
 
 from medsynth_core.errors import LabelError, MedSynthError
 from medsynth_core.protocol import Capabilities, EngineInfo, LabelInfo, ModelCard, ModelInfo, OutputInfo
 from medsynth_core.run import Ending, Made, RunRequest
+from tests.running import RunningService
+from tests.slicer_extension.main_thread import MainThread
 from tests.slicer_extension.test_slicer_live import REFINE, FakeRun
 from tests.slicer_extension.test_slicer_review import SHAPE, Case
 
@@ -173,3 +176,31 @@ def test_the_form_is_drawn_anew_with_what_was_chosen(editing: Editing) -> None:
     editing.options.capabilities_changed(Capabilities(1, "0", "toy", True, engines=(other, REFINE), models=models))
     assert editing.options.form.values() == {"steps": 9}
     assert editing.options.request().model == "toy"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_real_model_moves_the_boundary_of_a_roughly_painted_polyp(service: RunningService, home: Path) -> None:
+    """Real frame, real network, real service: the effect alone, without the module's panel."""
+    editing, main = Editing(), MainThread()
+    grid, rough = samples.load(samples.POLYP_ROUGH)
+    editing.scripted.editor.SetAndObserveSegmentationNode(rough)
+    editing.scripted.editor.SetAndObserveSourceVolumeNode(grid)
+    segment = rough.GetSegmentation().GetNthSegmentID(0)
+    editing.scripted.editor.SetSelectedSegmentID(segment)
+    before = conversion.labels_of(rough, grid, {segment: 1}).array
+    editing.options.session = editing.options.form = None
+    editing.effect.activate()
+    main.until(lambda: editing.options.ui.runButton.enabled, 120)
+    editing.options.form.set_values({"steps": 1})
+    editing.options.ui.runButton.click()
+    main.until(lambda: editing.options.button.mode is Mode.READY, 300)
+    assert editing.options.ui.messageLabel.text == ""
+    editing.options.ui.applyButton.click()
+    after = conversion.labels_of(rough, grid, {segment: 1}).array
+    changed, both = np.count_nonzero(after != before), np.count_nonzero(after & before)
+    assert 0 < changed < np.count_nonzero(before)
+    assert both > np.count_nonzero(before) / 2
+    editing.scripted.history.RestorePreviousState()
+    assert np.array_equal(conversion.labels_of(rough, grid, {segment: 1}).array, before)
+    editing.effect.cleanup()

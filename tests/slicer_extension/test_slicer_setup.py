@@ -14,9 +14,9 @@ from MedSynthLib import environment, environment_making
 from MedSynthLib.environment_making import Plan
 
 from tests.running import PYTHON
+from tests.slicer_extension.conftest import MODULE_FOLDER
 from tests.slicer_extension.main_thread import MainThread
 from tests.slicer_extension.test_slicer_environment import Fake, fake
-from tests.slicer_extension.test_slicer_panel import MODULE_FOLDER
 
 __all__ = ["fake"]
 

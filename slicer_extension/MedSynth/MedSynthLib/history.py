@@ -62,6 +62,8 @@ class History:
         self._table.setColumnCount(len(COLUMNS))
         self._table.setHorizontalHeaderLabels(list(COLUMNS))
         self._table.setSelectionBehavior(qt.QAbstractItemView.SelectRows)
+        self._table.verticalHeader().setVisible(False)
+        self._table.horizontalHeader().setStretchLastSection(True)
         self._table.connect("cellClicked(int,int)", self._clicked)
         self._table.connect("cellDoubleClicked(int,int)", self._double_clicked)
         ui.searchBox.connect("textChanged(QString)", lambda _: self._draw())

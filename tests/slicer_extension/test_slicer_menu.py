@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -34,13 +35,13 @@ class Desk:
         self.asked.append("cancel")
 
 
-def row(used: Chosen | None) -> tuple[Any, Desk, EnvironmentRow]:
+def row(used: Chosen | None, confirm: Callable[[str], bool] = lambda question: True) -> tuple[Any, Desk, EnvironmentRow]:
     """A row with its widgets."""
     page = qt.QWidget()
     buttons = {name: qt.QPushButton(text, page) for name, text in NAMES.items()}
     ui = SimpleNamespace(environmentRow=page, environmentLabel=qt.QLabel(page), **buttons)
     desk = Desk(used)
-    return ui, desk, EnvironmentRow(ui, desk)
+    return ui, desk, EnvironmentRow(ui, desk, confirm)
 
 
 NAMES = {"createButton": "Create it for me", "chooseButton": "Choose…", "repairButton": "Repair", "removeButton": "Remove"}
@@ -96,10 +97,29 @@ def test_an_environment_made_here_is_repaired_and_removed() -> None:
     ui, desk, made = row(Chosen("/x/bin/python", "x"))
     made.ask(True)
     assert ui.createButton.isHidden()
+    assert "made here" in ui.environmentLabel.text
     ui.repairButton.click()
     ui.removeButton.click()
     assert desk.asked == ["create", "remove"]
-    assert "made here" in ui.environmentLabel.text
+
+
+def test_an_environment_is_removed_only_after_a_yes() -> None:
+    asked: list[str] = []
+    ui, desk, made = row(Chosen("/x/bin/python", "x"), lambda question: bool(asked.append(question)))
+    made.ask(True)
+    ui.removeButton.click()
+    assert desk.asked == []
+    assert len(asked) == 1
+    assert "deleted from your data folder" in asked[0]
+
+
+def test_an_engine_started_while_the_question_stands_keeps_its_environment() -> None:
+    rows: list[EnvironmentRow] = []
+    ui, desk, made = row(Chosen("/x/bin/python", "x"), lambda question: rows[0].set_running(True) is None)
+    rows.append(made)
+    made.ask(True)
+    ui.removeButton.click()
+    assert desk.asked == []
 
 
 def test_while_the_engine_runs_its_environment_is_left_alone() -> None:
@@ -128,6 +148,7 @@ def test_a_repair_can_be_cancelled() -> None:
     assert ui.createButton.text == "Cancel"
     ui.createButton.click()
     assert desk.asked == ["cancel"]
+    desk.busy = False
     made.told(environment.EnvironmentProblem(environment.Reason.CANCELLED, "it was cancelled"))
     assert ui.createButton.isHidden()
     assert ui.createButton.text == "Create it for me"

@@ -62,7 +62,6 @@ def test_a_making_that_fails_says_why_and_can_be_tried_again(widget: Any, home: 
     main.until(lambda: "check the network" in widget.page.environmentLabel.text, 30)
     assert widget.page.createButton.text == "Create it for me"
     fake.does(install="ok")
-    main.until(lambda: not widget.panel.desk.busy)
     widget.page.createButton.click()
     main.until(lambda: environment.chosen(home), 30)
 

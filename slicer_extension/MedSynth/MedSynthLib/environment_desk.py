@@ -35,12 +35,8 @@ class EnvironmentDesk:
         self._home, self._post, self._told = home, post, told
         self._environ, self._own_folder = environ, own_folder
         self._cancelled = threading.Event()
-        self._thread: threading.Thread | None = None
-
-    @property
-    def busy(self) -> bool:
-        """Whether something is under way."""
-        return self._thread is not None and self._thread.is_alive()
+        self.busy = False
+        """Whether something is under way: until its end is told, however long its thread takes to end after that."""
 
     @property
     def used(self) -> Chosen | None:
@@ -73,17 +69,22 @@ class EnvironmentDesk:
             self._tell(EnvironmentProblem(environment.Reason.AT_WORK, "the environment is being worked on: wait, or cancel"))
             return
         self._cancelled.clear()
-        self._thread = threading.Thread(target=self._work, args=(work,), name="medsynth-environment", daemon=True)
-        self._thread.start()
+        self.busy = True
+        threading.Thread(target=self._work, args=(work,), name="medsynth-environment", daemon=True).start()
 
     def _work(self, work: Callable[[], Chosen | None]) -> None:
         try:
-            self._tell(work())
+            news: Chosen | MedSynthError | None = work()
         except MedSynthError as problem:
-            self._tell(problem)
+            news = problem
         except Exception as problem:
             log.exception("the environment could not be worked on")
-            self._tell(MedSynthError(f"the panel met an error of its own: {type(problem).__name__}"))
+            news = MedSynthError(f"the panel met an error of its own: {type(problem).__name__}")
+        self._post(lambda: self._end(news))
+
+    def _end(self, news: Chosen | MedSynthError | None) -> None:
+        self.busy = False
+        self._told(news)
 
     def _tell(self, news: Step | Chosen | MedSynthError | None) -> None:
         self._post(lambda: self._told(news))

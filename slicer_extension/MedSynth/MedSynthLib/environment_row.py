@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import qt
+import slicer
 
 from MedSynthLib.environment import Chosen
 from MedSynthLib.environment_desk import EnvironmentDesk
@@ -16,31 +18,38 @@ WORDS = {
 }
 
 
-class EnvironmentRow:
-    """Dresses the widgets of the row `ui.environmentRow`; a click asks the desk."""
+REMOVE = "Remove the engine's environment? It is deleted from your data folder. Making it again means to download some gigabytes."
 
-    def __init__(self, ui: Any, desk: EnvironmentDesk) -> None:
-        self._ui, self._desk = ui, desk
+
+def confirmed(question: str) -> bool:
+    """Ask a person, and wait for the answer."""
+    return bool(slicer.util.confirmOkCancelDisplay(question, "MedSynth"))
+
+
+class EnvironmentRow:
+    """Dresses the widgets of the row `ui.environmentRow`; a click asks the desk. `confirm` asks before anything is deleted."""
+
+    def __init__(self, ui: Any, desk: EnvironmentDesk, confirm: Callable[[str], bool] = confirmed) -> None:
+        self._ui, self._desk, self._confirm = ui, desk, confirm
         self._asked = self._running = False
         ui.createButton.connect("clicked()", self._create_or_cancel)
         ui.chooseButton.connect("clicked()", self._choose)
         ui.repairButton.connect("clicked()", desk.create)
-        ui.removeButton.connect("clicked()", desk.remove)
+        ui.removeButton.connect("clicked()", self._remove)
         self.show(False)
 
     def show(self, wanted: bool) -> None:
         """Show the row while an environment is wanted or being made, or while somebody asked to see it."""
-        self._dress(wanted, self._desk.busy)
-
-    def _dress(self, wanted: bool, busy: bool) -> None:
+        busy, used = self._desk.busy, self._desk.used
         self._ui.environmentRow.setVisible(wanted or self._asked or busy)
-        used = self._desk.used
         ours = used is not None and bool(used.made_here)
         for button in (self._ui.repairButton, self._ui.removeButton):
             button.setVisible(ours)
             button.setEnabled(ours and not self._running and not busy)
             button.setToolTip("Stop the engine first: it runs in this environment" if self._running else WORDS[button.text])
         self._ui.createButton.setVisible(not ours or busy)
+        self._ui.createButton.setText("Cancel" if busy else "Create it for me")
+        self._ui.chooseButton.setEnabled(not busy)
 
     def ask(self, asked: bool) -> None:
         """Show the row as long as somebody wants to see it."""
@@ -57,18 +66,14 @@ class EnvironmentRow:
         """Show what the desk tells."""
         if isinstance(news, Step):
             self._ui.environmentLabel.setText(f"{news.number}/{news.count} {news.text}")
-            self._ui.createButton.setText("Cancel")
-            self._ui.chooseButton.setEnabled(False)
             self.show(True)
             return
-        self._ui.createButton.setText("Create it for me")
-        self._ui.chooseButton.setEnabled(True)
         if isinstance(news, Exception):
             text = str(news)
             self._ui.environmentLabel.setText(f"{text[:1].upper()}{text[1:]}")
         else:
             self._ui.environmentLabel.setText("The engine's environment is ready." if news is not None else "It was removed.")
-        self._dress(not isinstance(news, Chosen), busy=False)  # its thread tells this last, and may not have ended yet
+        self.show(not isinstance(news, Chosen))
 
     def _create_or_cancel(self) -> None:
         if self._desk.busy:
@@ -76,6 +81,13 @@ class EnvironmentRow:
             self._desk.cancel()
         else:
             self._desk.create()
+
+    def _remove(self) -> None:
+        if not self._confirm(REMOVE) or self._running or self._desk.busy:  # the engine may have been started meanwhile
+            return
+        self._ui.environmentLabel.setText("Removing it…")
+        self._desk.remove()
+        self.show(True)
 
     def _choose(self) -> None:
         found = qt.QFileDialog.getOpenFileName(None, "The Python of an environment with napari-medsynth[service]")

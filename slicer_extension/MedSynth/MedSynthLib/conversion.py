@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 import slicer
 import vtk
-from vtk.util import numpy_support
 
 from medsynth_core.errors import InputError, ShapeError
 from medsynth_core.protocol import OutputInfo
 from medsynth_core.volume import Volume
+from MedSynthLib import images, layers
 
 BINARY = "Binary labelmap"  # vtkSegmentationConverter's own name for it
 VOXEL_TYPES = {np.dtype(name) for name in ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64")}
@@ -49,9 +49,14 @@ def one_slice(volume: Volume, k: int) -> Volume:
     """Return slice k of a volume as a volume of one slice, in its place. Raises InputError when there is no such slice."""
     if not 0 <= k < volume.size[0]:
         raise InputError(f"slice is {k}: the volume has the slices 0 to {volume.size[0] - 1}")
-    affine = volume.affine.copy()
-    affine[:3, 3] += k * affine[:3, 2]
-    return Volume(volume.array[:, k : k + 1], affine)
+    return Volume(volume.array[:, k : k + 1], slice_affine(volume.affine, k))
+
+
+def slice_affine(affine: np.ndarray, k: int) -> np.ndarray:
+    """Return the matrix of slice k of a grid."""
+    moved = affine.copy()
+    moved[:3, 3] += k * moved[:3, 2]
+    return moved
 
 
 def shown_slice(node: Any, view: str = "Red") -> int:
@@ -114,11 +119,7 @@ def labels_of(segmentation: Any, grid: Any, values: Mapping[str, int], k: int | 
     if wrong := [value for value in values.values() if not 1 <= value <= 255]:
         raise InputError(f"a segment has the label {wrong[0]}: it must be 1 to 255")
     reference = volume_of(grid) if k is None else one_slice(volume_of(grid), k)
-    labels = np.zeros((1, *reference.size), np.uint8)
-    place = _oriented(labels[0], reference.affine)
-    for segment, value in values.items():
-        labels[0][_segment_on(segmentation, segment, place) != 0] = value
-    return Volume(labels, reference.affine)
+    return Volume(_gathered(segmentation, values, reference.affine, reference.size)[None], reference.affine)
 
 
 def painted(segmentation: Any, values: Mapping[str, int]) -> np.ndarray:
@@ -150,14 +151,14 @@ def instances_of(labels: Volume) -> Volume:
 def _connected(inside: np.ndarray) -> np.ndarray:
     """Return the 4-connected parts of a plane (y, x), numbered from 1."""
     filter_ = vtk.vtkImageConnectivityFilter()
-    filter_.SetInputData(_oriented(inside[None].astype(np.uint8), np.eye(4)))
+    filter_.SetInputData(images.oriented(inside[None].astype(np.uint8), np.eye(4)))
     filter_.SetScalarRange(1, 1)
     filter_.SetExtractionModeToAllRegions()
     filter_.SetLabelModeToSizeRank()
     filter_.SetLabelScalarTypeToInt()
     filter_.GenerateRegionExtentsOff()
     filter_.Update()
-    return _voxels(filter_.GetOutput())[0]
+    return images.voxels(filter_.GetOutput())[0]
 
 
 def empty_node(output: OutputInfo, name: str) -> Any:
@@ -189,27 +190,64 @@ def fill_segments(segmentation: Any, labels: Volume, segments: Mapping[int, str]
     """
     matrix = np.linalg.inv(parent_of(segmentation)) @ labels.affine
     for value, segment in segments.items():
-        part = _oriented((labels.array[0] == value).astype(np.uint8), matrix)
+        part = images.oriented((labels.array[0] == value).astype(np.uint8), matrix)
         logic = slicer.vtkSlicerSegmentationsModuleLogic
         if not logic.SetBinaryLabelmapToSegment(part, segmentation, segment, logic.MODE_REPLACE, part.GetExtent()):
             raise InputError(f"segment {segment!r} of {_name(segmentation)} cannot be written: it may have been removed")
 
 
-def copy_segment(
-    source: Any, part: str, target: Any, segment: str, affine: np.ndarray, size: tuple[int, int, int], k: int | None
+def copy_segments(
+    source: Any, parts: Mapping[str, str], target: Any, affine: np.ndarray, size: tuple[int, int, int], k: int | None
 ) -> None:
-    """Write a segment of one segmentation into a segment of another, on a grid (z, y, x); with `k` on that slice alone.
+    """Write segments of one segmentation into those of another, on a grid (z, y, x); with `k` on that slice alone.
 
-    A part that is gone from the source counts as empty. Raises InputError when the target's segment cannot be written.
+    `parts` says target's segment → source's; a part that is gone from the source counts as empty. Raises InputError when
+    a segment of the target cannot be written.
     """
-    place = _oriented(np.zeros(size, np.uint8), affine)
-    there = source.GetSegmentation().GetSegment(part) is not None
-    fresh = _segment_on(source, part, place) != 0 if there else np.zeros(size, bool)
-    if k is not None:
-        kept = _segment_on(target, segment, place) != 0
-        kept[k] = fresh[k]
-        fresh = kept
-    fill_segments(target, Volume(fresh[None].astype(np.uint8), affine), {1: segment})
+    grid = (affine, size) if k is None else (slice_affine(affine, k), (1, *size[1:]))
+    if _copied_at_once(source, parts, target, *grid, whole=k is None):
+        return
+    for segment, part in parts.items():
+        fresh = _gathered(source, _there(source, {part: 1}), affine, size)
+        if k is not None:
+            kept = _gathered(target, {segment: 1}, affine, size)
+            kept[k] = fresh[k]
+            fresh = kept
+        fill_segments(target, Volume(fresh[None], affine), {1: segment})
+
+
+def _copied_at_once(
+    source: Any, parts: Mapping[str, str], target: Any, affine: np.ndarray, size: tuple[int, int, int], whole: bool
+) -> bool:
+    """Write all segments in place where they share a label map on the grid's voxels; elsewhere nothing, and return False."""
+    inside = target.GetSegmentation()
+    if (image := _shared_map(inside, list(parts))) is None:
+        return False
+    values = {segment: int(inside.GetSegment(segment).GetLabelValue()) for segment in parts}
+    wanted = _there(source, {part: values[segment] for segment, part in parts.items()})
+    if len(list(layers.layers_of(source.GetSegmentation(), wanted, BINARY))) > 1:
+        return False  # drawn over each other: one array cannot hold both
+    ((_, group),) = layers.layers_of(inside, values, BINARY)
+    fresh = _gathered(source, wanted, affine, size)
+    others = (inside.GetSegment(segment) for segment in inside.GetSegmentIDs() if segment not in parts)
+    alone = all(other.GetRepresentation(BINARY) is not image for other in others)
+    if not layers.rewrite(image, np.linalg.inv(affine) @ parent_of(target), group, fresh, whole, alone):
+        return False
+    tell_changed(target, image)
+    return True
+
+
+def _shared_map(inside: Any, segments: list[str]) -> Any:
+    """Return the label map, of bytes, that all these segments are painted in; None where there is no such one."""
+    maps = [part.GetRepresentation(BINARY) if part is not None else None for part in map(inside.GetSegment, segments)]
+    if inside.GetSourceRepresentationName() != BINARY or not maps or any(image is None or image is not maps[0] for image in maps):
+        return None
+    return maps[0] if not images.is_empty(maps[0]) and images.voxels(maps[0]).dtype == np.uint8 else None
+
+
+def _there(segmentation: Any, values: Mapping[str, int]) -> dict[str, int]:
+    """Return the segments that are there, with their labels."""
+    return {segment: value for segment, value in values.items() if segmentation.GetSegmentation().GetSegment(segment) is not None}
 
 
 def fingerprint(segmentation: Any) -> int:
@@ -229,24 +267,21 @@ def fingerprint(segmentation: Any) -> int:
 
 def _print_of(image: Any) -> int:
     """Return a number that tells what is painted in a label map and where, however large the map around it is."""
-    if image is None or image.GetPointData().GetScalars() is None or not image.GetNumberOfPoints():
+    if image is None or images.is_empty(image):
         return 0
-    voxels, first = _voxels(image), np.array(image.GetExtent())[::2]
-    for axis in range(3):
-        painted = np.flatnonzero(voxels.any(axis=tuple(other for other in range(3) if other != axis)))
-        if not painted.size:
-            return 0
-        voxels = voxels[(slice(None),) * axis + (slice(int(painted[0]), int(painted[-1]) + 1),)]
-        first[2 - axis] += painted[0]
-    place = _place_of(image)
+    voxels, first = images.voxels(image), images.first_voxel(image)
+    if (box := images.painted_box(voxels)) is None:
+        return 0
+    voxels, first = voxels[box], first + [part.start for part in reversed(box)]
+    place = images.place_of(image)
     corner = np.column_stack([place[:3, :3], place[:3, :3] @ first + place[:3, 3]]).astype(np.float32)
     return zlib.crc32(np.ascontiguousarray(voxels).data, zlib.crc32(f"{voxels.shape} {corner.tolist()}".encode()))
 
 
 def label_map(output: OutputInfo) -> tuple[Any, np.ndarray]:
     """Return an empty label map for an announced output, and its voxels (z, y, x) to be written in place."""
-    image = _oriented(np.zeros(output.shape[1:], np.dtype(output.dtype)), np.array(output.affine, float))
-    return image, _voxels(image)
+    image = images.oriented(np.zeros(output.shape[1:], np.dtype(output.dtype)), np.array(output.affine, float))
+    return image, images.voxels(image)
 
 
 def share_label_map(segmentation: Any, image: Any, value: int, name: str, color: tuple[float, float, float] | None) -> None:
@@ -281,6 +316,19 @@ def fix_window(node: Any, low: float, high: float) -> None:
         display.SetWindowLevelMinMax(low, high)
 
 
+def _gathered(segmentation: Any, values: Mapping[str, int], affine: np.ndarray, size: tuple[int, int, int]) -> np.ndarray:
+    """Return segments on a grid, uint8 (z, y, x), later ones on top; only label maps off its voxels are resampled."""
+    labels = np.zeros(size, np.uint8)
+    to_grid, place = np.linalg.inv(affine) @ parent_of(segmentation), None
+    for image, group in layers.layers_of(segmentation.GetSegmentation(), values, BINARY):
+        if layers.lay(labels, image, to_grid, group):
+            continue
+        place = place or images.oriented(np.zeros(size, np.uint8), affine)
+        for segment in group.segments:
+            labels[_segment_on(segmentation, segment, place) != 0] = values[segment]
+    return labels
+
+
 def _segment_on(segmentation: Any, segment: str, grid: Any) -> np.ndarray:
     """Return one segment on a grid, (k, j, i), nonzero inside; the segmentation's transform is heeded."""
     image, on_grid = slicer.vtkOrientedImageData(), slicer.vtkOrientedImageData()
@@ -288,45 +336,18 @@ def _segment_on(segmentation: Any, segment: str, grid: Any) -> np.ndarray:
         raise InputError(f"segment {segment!r} is not in {_name(segmentation)}: it may have been removed")
     if not segmentation.GetBinaryLabelmapRepresentation(segment, image):
         raise InputError(f"{_name(segmentation)} has no binary labelmap: make one in the Segmentations module (Representations)")
-    _place(image, parent_of(segmentation) @ _place_of(image))
+    images.place(image, parent_of(segmentation) @ images.place_of(image))
     resample = slicer.vtkOrientedImageDataResample
     if not resample.ResampleOrientedImageToReferenceOrientedImage(image, grid, on_grid, False, False):
         raise InputError(f"segment {segment!r} of {_name(segmentation)} cannot be brought onto the volume's grid")
-    return _voxels(on_grid)
+    return images.voxels(on_grid)
 
 
 def _has_voxels(part: Any) -> bool:
     image = part.GetRepresentation(BINARY)
     if image is None:
         return part.GetNumberOfRepresentations() > 0
-    if image.GetPointData().GetScalars() is None or not image.GetNumberOfPoints():
-        return False
-    return bool((_voxels(image) == part.GetLabelValue()).any())
-
-
-def _oriented(array: np.ndarray, matrix: np.ndarray) -> Any:
-    """Return voxels (k, j, i) as an image with its place; a copy."""
-    image = slicer.vtkOrientedImageData()
-    image.SetDimensions(array.shape[::-1])
-    scalars = numpy_support.numpy_to_vtk(array.ravel(), deep=True)
-    image.GetPointData().SetScalars(scalars)
-    _place(image, matrix)
-    return image
-
-
-def _voxels(image: Any) -> np.ndarray:
-    """Return an image's voxels as (k, j, i)."""
-    return numpy_support.vtk_to_numpy(image.GetPointData().GetScalars()).reshape(image.GetDimensions()[::-1])
-
-
-def _place(image: Any, matrix: np.ndarray) -> None:
-    image.SetImageToWorldMatrix(slicer.util.vtkMatrixFromArray(matrix))
-
-
-def _place_of(image: Any) -> np.ndarray:
-    matrix = vtk.vtkMatrix4x4()
-    image.GetImageToWorldMatrix(matrix)
-    return np.array(slicer.util.arrayFromVTKMatrix(matrix))
+    return not images.is_empty(image) and bool((images.voxels(image) == part.GetLabelValue()).any())
 
 
 def _node_shape(shape: tuple[int, ...]) -> tuple[int, ...]:

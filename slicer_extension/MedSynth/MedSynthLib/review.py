@@ -155,11 +155,11 @@ class Review:
         return made
 
     def _write(self, made_of: Sent) -> None:
-        for segment, value in made_of.values.items():
-            part = self._parts.get(value, "")
-            if part and self._preview.GetSegmentation().GetSegment(part) is None:
-                continue  # taken out of the outline by hand: not wanted, which is not the same as empty
-            conversion.copy_segment(self._preview, part, made_of.segmentation, segment, made_of.affine, made_of.size, made_of.k)
+        parts = {segment: self._parts.get(value, "") for segment, value in made_of.values.items()}
+        inside = self._preview.GetSegmentation()
+        kept = {segment: part for segment, part in parts.items() if not part or inside.GetSegment(part) is not None}
+        # one taken out of the outline by hand is not wanted, which is not the same as empty
+        conversion.copy_segments(self._preview, kept, made_of.segmentation, made_of.affine, made_of.size, made_of.k)
 
 
 def _gone(made_of: Sent) -> str:

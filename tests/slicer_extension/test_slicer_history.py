@@ -49,7 +49,7 @@ def test_a_job_is_found_by_words_of_its_engine_model_program_state_or_note(words
 
 
 def test_what_was_chosen_stays_chosen_while_other_jobs_come(lone_panel: Any) -> None:
-    lone_panel._timer.stop()
+    lone_panel.jobs.close()
     history = lone_panel.history
     history.show((job("a"), job("b")))
     lone_panel._ui.historyTable.cellClicked.emit(1, 0)
@@ -96,7 +96,7 @@ def test_a_job_that_was_forgotten_meanwhile_is_said(panel: Any, home: Path) -> N
     made = done(panel, home, slices=2, size=8, mask=np.ones((8, 8), np.uint8))
     with connect(home, start=False) as client:
         client.forget(made.id)
-    panel._timer.stop()
+    panel.jobs.close()
     panel.history.show((made,))
     panel._ui.openButton.click()
     MainThread().until(lambda: panel._ui.messageLabel.text, 30)

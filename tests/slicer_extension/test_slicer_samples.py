@@ -24,7 +24,8 @@ TUMOR = ParamInfo("tumor", "Tumor", ParamKind.CHOICE, "glioma", choices=("glioma
 LESION = (LabelInfo(0, "background", "#000000"), LabelInfo(1, "tumor", "#f28e2b"))
 CARD = ModelCard("brain-slice", "Brain", "synthesize", 1, (256, 256), LESION, "CC0", "none", options=(TUMOR,))
 OTHER = ModelCard("another", "Another", "synthesize", 1, (256, 256), LESION, "CC0", "none")
-MODELS = (ModelInfo("another", "synthesize", OTHER), ModelInfo("brain-slice", "synthesize", CARD))
+REFINER = ModelCard("refiner", "Refiner", "refine", 1, (256, 256), (), "CC0", "none")
+MODELS = tuple(ModelInfo(card.id, card.engine, card) for card in (OTHER, CARD, REFINER))
 
 
 def offer_all(panel_: Any) -> None:
@@ -112,6 +113,12 @@ def test_the_refine_card_leaves_only_the_button_to_press(lone_panel: Any, lone_w
     assert "refiner is not installed" not in lone_panel._ui.messageLabel.text
     assert "Apply writes it" in lone_panel._ui.messageLabel.text
     assert lone_panel._ui.runButton.enabled
+
+
+def test_a_card_whose_model_is_not_installed_says_so(lone_panel: Any) -> None:
+    lone_panel.capabilities_changed(Capabilities(1, "0", "toy", True, engines=ENGINES))
+    lone_panel._ui.refineCard.click()
+    assert "refiner is not installed" in lone_panel._ui.messageLabel.text
 
 
 def test_the_paint_card_chooses_the_model_and_its_options(lone_panel: Any) -> None:

@@ -5,9 +5,7 @@ It lives on Slicer's main thread; what waits for the service happens on the sess
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,7 +22,7 @@ from medsynth_core.protocol import Capabilities, JobInfo, LabelInfo, OutputInfo
 from medsynth_core.run import Ending, Made, Run, RunProgress, RunRequest
 from medsynth_core.session import Session
 from medsynth_core.tumor_words import PLACE
-from MedSynthLib import checks, conversion, engine_menu, environment, inputs, results, samples, scripting, segments
+from MedSynthLib import checks, conversion, environment, inputs, results, scripting, segments, starter_cards, startup
 from MedSynthLib.chip_row import COLORS, ChipRow
 from MedSynthLib.courier import Courier
 from MedSynthLib.editor import Editor
@@ -36,7 +34,8 @@ from MedSynthLib.environment_row import EnvironmentRow
 from MedSynthLib.fixing import Fixing
 from MedSynthLib.growing import GrowingNodes
 from MedSynthLib.growth import Growth
-from MedSynthLib.history import Deeds, History
+from MedSynthLib.history import History
+from MedSynthLib.jobs_desk import JobsDesk
 from MedSynthLib.live_painting import LivePainting
 from MedSynthLib.primary_button import Mode, PrimaryButton
 from MedSynthLib.review import Review, Sent
@@ -44,7 +43,6 @@ from MedSynthLib.settings import Settings
 from MedSynthLib.starter_cards import Starter, StarterCards
 from MedSynthLib.tumor_placing import TumorPlacing
 
-LIST_MS = 2000
 LOOK_MS = 500
 """How often the chips look again: painting, scrolling and fields change what they say."""
 DRAWN = "drawn"
@@ -71,21 +69,18 @@ class Panel:
         self.pages: dict[str, EnginePage] = {}
         self.button = PrimaryButton(ui.runButton, self.start, self.cancel)
         self.button.block(STARTING)
-        self.history = History(ui, Deeds(self.open_job, self.run_again, self.star, engine_menu.copy))
         self.cards = StarterCards(ui, self.begin)
         ui.tabs.connect("currentChanged(int)", lambda _: self.check())
         ui.newMaskButton.connect("clicked()", self.new_mask)
         self.placing = TumorPlacing(ui.boxButton, self._middle)
         self._courier = Courier()
         self.growth = Growth(ui, self._launch, self._courier.post)
-        self.desk = EnvironmentDesk(places.state_folder(), self._courier.post, self.environment_told, *startup())
+        self.desk = EnvironmentDesk(places.state_folder(), self._courier.post, self.environment_told, *startup.begun())
         self._environment = EnvironmentRow(ui, self.desk)
         self.session = Session(self, self._courier.post, connect)
+        self.jobs = JobsDesk(ui, self.session, self.run_again, self.growth.doubt.take)
         self.menu = EngineMenu(ui.engineButton, self.session, self._environment.ask)
         self.live = LivePainting(ui, self.session.run, self.review)
-        self._timer = qt.QTimer()
-        self._timer.setInterval(LIST_MS)
-        self._timer.connect("timeout()", self.refresh_history)
         self._look_timer = qt.QTimer()
         self._look_timer.setInterval(LOOK_MS)
         self._look_timer.connect("timeout()", self.check)
@@ -93,12 +88,12 @@ class Panel:
     def open(self) -> None:
         """Look for the service, and start it if there is none."""
         self.session.open()
-        self._timer.start()
+        self.jobs.open()
         self._look_timer.start()
 
     def close(self) -> None:
         """Let go of everything; jobs under way go on, their results stay in the history."""
-        self._timer.stop()
+        self.jobs.close()
         self._look_timer.stop()
         self.live.end()
         self.editor.leave()
@@ -119,6 +114,15 @@ class Panel:
             self.cards.fold()
         self._settings = settings
         self.check()
+
+    @property
+    def history(self) -> History:
+        """The list of jobs."""
+        return self.jobs.history
+
+    def refresh_history(self) -> None:
+        """Look at the jobs of all clients."""
+        self.jobs.refresh()
 
     @property
     def growing(self) -> GrowingNodes | None:
@@ -220,28 +224,14 @@ class Panel:
         if page is None or settings is None:
             return
         self._ui.tabs.setCurrentIndex(list(self.pages).index(starter.engine))
-        if starter.model and not page.choose_model(starter.model):
-            self._say(f"The model {starter.model} is not installed: add it with msynth models add, or choose another one.")
         try:
-            self._load(page, settings, starter)
+            missing = starter_cards.prepare(starter, page, settings)
         except MedSynthError as problem:
             self.trouble(problem)
             return
-        page.set_values(starter.values)
         self._ui.boxButton.setChecked(starter.boxed)
-        self._say(starter.next)
+        self._say(missing or starter.next)
         self.check()
-
-    def _load(self, page: EnginePage, settings: Settings, starter: Starter) -> None:
-        if starter.sample is None:
-            return
-        settings.image, marks = samples.load(starter.sample)
-        samples.show(settings.image, marks)
-        if starter.sample.marks == samples.INSTANCES:
-            settings.mask = None
-            page.choose(inputs.MAIN_LABELS, marks)
-        else:
-            settings.mask = marks
 
     def _launch(self, request: RunRequest) -> None:
         self._say("")
@@ -253,21 +243,6 @@ class Panel:
         if self._run is not None:
             self.button.set_mode(Mode.CANCELLING)
             self._run.cancel()
-
-    def refresh_history(self) -> None:
-        """Look at the jobs of all clients."""
-        self.session.ask(lambda client: client.jobs(), self.history.show)
-
-    def open_job(self, job: JobInfo) -> None:
-        """Put the results of a job, whoever started it, into the scene."""
-        self.session.ask(lambda client: results.fetch(client, job), lambda made: self._opened(job, made))
-
-    def _opened(self, job: JobInfo, made: results.Fetched) -> None:
-        self.growth.doubt.take(results.show(job, made).get(results.UNCERTAINTY))
-
-    def star(self, job: JobInfo, starred: bool) -> None:
-        """Keep a job for ever, or no longer."""
-        self.session.ask(lambda client: client.star(job.id, starred), lambda _: self.refresh_history())
 
     def _labels_of(self, model: str) -> tuple[LabelInfo, ...]:
         """Return the labels of a model by its id, none for one that takes any."""
@@ -372,9 +347,3 @@ class Panel:
 
     def _say(self, text: str) -> None:
         self._ui.messageLabel.setText(text)
-
-
-def startup() -> tuple[dict[str, str], Path | None]:
-    """Return the environment that Slicer was started with, before it changed it for itself, and where Slicer lies."""
-    home = os.environ.get("SLICER_HOME")
-    return slicer.util.startupEnvironment(), Path(home) if home else None

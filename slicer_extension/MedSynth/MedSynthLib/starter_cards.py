@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from medsynth_core.protocol import Scalar
-from MedSynthLib import samples
+from MedSynthLib import inputs, samples
+from MedSynthLib.engine_page import EnginePage
 from MedSynthLib.samples import Sample
+from MedSynthLib.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -66,3 +68,26 @@ class StarterCards:
     def _clicked(self, starter: Starter, begin: Callable[[Starter], None]) -> None:
         begin(starter)
         self.fold()
+
+
+def prepare(starter: Starter, page: EnginePage, settings: Settings) -> str:
+    """Load what a card needs and set the values it promises; return what to say about a model that is missing, empty if none is.
+
+    Raises MedSynthError when the data cannot be loaded.
+    """
+    known = not starter.model or page.choose_model(starter.model)
+    if starter.sample is not None:
+        _load(starter.sample, page, settings)
+    page.set_values(starter.values)
+    missing = f"The model {starter.model} is not installed: add it with msynth models add, or choose another one."
+    return "" if known else missing
+
+
+def _load(sample: Sample, page: EnginePage, settings: Settings) -> None:
+    settings.image, marks = samples.load(sample)
+    samples.show(settings.image, marks)
+    if sample.marks == samples.INSTANCES:
+        settings.mask = None
+        page.choose(inputs.MAIN_LABELS, marks)
+    else:
+        settings.mask = marks

@@ -1,0 +1,51 @@
+"""The list of jobs in the panel: asked for again and again, and what can be done with a job but to run it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import qt
+
+from medsynth_core.protocol import JobInfo
+from medsynth_core.session import Session
+from MedSynthLib import engine_menu, results
+from MedSynthLib.history import Deeds, History
+
+LIST_MS = 2000
+
+
+class JobsDesk:
+    """Keeps `history` up to date from `open` to `close`. `again` makes a job once more; `doubt` takes the node that says where an
+    opened result is unsure, None without one.
+    """
+
+    def __init__(self, ui: Any, session: Session, again: Callable[[JobInfo], None], doubt: Callable[[Any], None]) -> None:
+        self._session, self._doubt = session, doubt
+        self.history = History(ui, Deeds(self.bring, again, self.star, engine_menu.copy))
+        self._timer = qt.QTimer()
+        self._timer.setInterval(LIST_MS)
+        self._timer.connect("timeout()", self.refresh)
+
+    def open(self) -> None:
+        """Look every two seconds."""
+        self._timer.start()
+
+    def close(self) -> None:
+        """Look no more."""
+        self._timer.stop()
+
+    def refresh(self) -> None:
+        """Look at the jobs of all clients."""
+        self._session.ask(lambda client: client.jobs(), self.history.show)
+
+    def bring(self, job: JobInfo) -> None:
+        """Put the results of a job, whoever started it, into the scene."""
+        self._session.ask(lambda client: results.fetch(client, job), lambda made: self._brought(job, made))
+
+    def _brought(self, job: JobInfo, made: results.Fetched) -> None:
+        self._doubt(results.show(job, made).get(results.UNCERTAINTY))
+
+    def star(self, job: JobInfo, starred: bool) -> None:
+        """Keep a job for ever, or no longer."""
+        self._session.ask(lambda client: client.star(job.id, starred), lambda _: self.refresh())

@@ -114,6 +114,7 @@ def test_discard_leaves_the_segment_as_it_is(editing: Editing) -> None:
     editing.answer((editing.case.fine == 1).astype(np.uint8))
     editing.options.ui.discardButton.click()
     assert np.array_equal(editing.case.read(), editing.case.rough)
+    MainThread().turn()
     assert len(slicer.util.getNodesByClass("vtkMRMLSegmentationNode")) == 1
 
 

@@ -16,6 +16,7 @@ from MedSynthLib.segments import label_values, labels_like, new_segmentation
 from medsynth_core.protocol import LabelInfo, OutputInfo
 from medsynth_core.run import Ending, Run, RunRequest
 from medsynth_core.volume import Volume
+from tests.slicer_extension.main_thread import MainThread
 from tests.slicer_extension.test_slicer_conversion import oblique, put_under, volume_node
 
 SHAPE = (4, 12, 16)
@@ -84,6 +85,7 @@ def test_apply_writes_the_refined_segments_and_undo_brings_the_rough_ones_back(d
     assert desk.applyButton.enabled
     desk.applyButton.click()
     assert np.array_equal(case.read(), case.fine)
+    MainThread().turn()
     assert case.preview.GetScene() is None
     desk.undoButton.click()
     assert np.array_equal(case.read(), case.rough)
@@ -146,6 +148,7 @@ def test_discard_leaves_everything_as_it_was(desk: Desk) -> None:
     case = Case()
     desk.review.offer(case.preview, case.sent)
     desk.discardButton.click()
+    MainThread().turn()
     assert case.preview.GetScene() is None
     assert np.array_equal(case.read(), case.rough)
     desk.review.apply()
@@ -186,3 +189,13 @@ def test_a_run_that_refines_is_offered_for_review_and_another_is_not(panel: Any,
         panel.growth.announce(OutputInfo("mask", "labels", (1, *SHAPE), "uint8", tuple(map(tuple, oblique().tolist()))))
         panel.run_ended(panel._run, Ending.DONE, None)
         assert panel._ui.applyButton.isVisibleTo(widget.page) == offered
+
+
+def test_an_outline_offered_again_before_the_next_turn_stays(desk: Desk) -> None:
+    case = Case()
+    desk.review.offer(case.preview, case.sent)
+    desk.discardButton.click()
+    desk.review.offer(case.preview, case.sent)
+    MainThread().turn()
+    assert case.preview.GetScene() is not None
+    assert case.preview.GetDisplayVisibility()

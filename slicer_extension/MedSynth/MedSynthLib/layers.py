@@ -68,12 +68,14 @@ def rewrite(image: Any, to_grid: np.ndarray, group: Group, fresh: np.ndarray, wh
         return False
     if whole and ((start < 0).any() or (start + images.voxels(image).shape > fresh.shape).any()):
         return False
-    if not alone and any(_in_the_way(old, new, group.table) for old, new in _pairs(image, start, fresh)):
-        return False
     if (box := images.painted_box(fresh)) is not None:
         images.make_room(image, np.array([part.start for part in box]) - start, np.array([part.stop for part in box]) - start)
-    for old, new in _pairs(image, (images.first_voxel(image) + np.round(matrix[:3, 3])).astype(int)[::-1], fresh):
-        np.copyto(old, new, where=True if alone else (_translated(old, group.table) != 0) | (new != 0))
+    pairs = list(_pairs(image, (images.first_voxel(image) + np.round(matrix[:3, 3])).astype(int)[::-1], fresh))
+    ours = [old if alone else _translated(old, group.table) for old, _ in pairs]
+    if not alone and any(((old != mine) & (new != 0)).any() for (old, new), mine in zip(pairs, ours, strict=True)):
+        return False
+    for (old, new), mine in zip(pairs, ours, strict=True):
+        np.copyto(old, new, where=True if alone else (mine != 0) | (new != 0))
     return True
 
 
@@ -83,11 +85,6 @@ def _pairs(image: Any, start: np.ndarray, fresh: np.ndarray) -> Iterator[tuple[n
     low, high = np.maximum(start, 0), np.minimum(start + voxels.shape, fresh.shape)
     for z in range(int(low[0]), int(high[0])):
         yield voxels[_box(low - start, high - start, z - start[0])], fresh[_box(low, high, z)]
-
-
-def _in_the_way(old: np.ndarray, new: np.ndarray, ours: bytes) -> bool:
-    """Whether anything that is not ours lies where something new is to be."""
-    return bool(new.any() and ((old != 0) & (new != 0) & (_translated(old, ours) == 0)).any())
 
 
 def _start(image: Any, matrix: np.ndarray) -> np.ndarray | None:

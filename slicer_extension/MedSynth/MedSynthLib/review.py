@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import qt
 import slicer
 
 from medsynth_core.errors import MedSynthError
@@ -61,6 +62,10 @@ class Review:
         self._parts: dict[int, str] = {}
         self._undo: Any = None
         self._applied: tuple[Any, int] | None = None
+        self._old: list[Any] = []
+        self._later = qt.QTimer()
+        self._later.setSingleShot(True)
+        self._later.connect("timeout()", self._clear)
         ui.applyButton.connect("clicked()", self.apply)
         ui.discardButton.connect("clicked()", self.discard)
         ui.undoButton.connect("clicked()", self.undo)
@@ -69,6 +74,9 @@ class Review:
     def offer(self, preview: Any, made_of: Sent) -> None:
         """Let a person judge the refined segmentation `preview`, drawn as an outline over what it was made of."""
         self._sent, self._preview = made_of, preview
+        if preview in self._old:  # live mode writes into the same node again, and was quicker than the next turn
+            self._old.remove(preview)
+            preview.SetDisplayVisibility(True)
         inside = preview.GetSegmentation()
         self._parts = {int(inside.GetSegment(segment).GetLabelValue()): segment for segment in inside.GetSegmentIDs()}
         display = preview.GetDisplayNode()
@@ -78,6 +86,7 @@ class Review:
 
     def forget(self) -> None:
         """Let go of all nodes, before the scene is closed."""
+        self._clear()
         self._sent = self._preview = self._undo = self._applied = None
         self.show()
 
@@ -121,11 +130,23 @@ class Review:
         self.discard()
 
     def discard(self) -> None:
-        """Take the refined segmentation out of the scene; its job stays in the list."""
-        if self._preview is not None and self._preview.GetScene() is not None:
-            self._preview.GetScene().RemoveNode(self._preview)
+        """Take the refined segmentation out of the scene; its job stays in the list.
+
+        It is hidden at once and removed in the next turn: to free a large one takes as long as all of Apply.
+        """
+        if (preview := self._preview) is not None:
+            preview.SetDisplayVisibility(False)
+            self._old.append(preview)
+            self._later.start(0)
         self._preview = self._sent = None
         self.show()
+
+    def _clear(self) -> None:
+        """Remove what was judged, as far as the scene still has it."""
+        for node in self._old:
+            if node.GetScene() is not None:
+                node.GetScene().RemoveNode(node)
+        self._old.clear()
 
     def undo(self) -> None:
         """Bring back what the last Apply replaced."""

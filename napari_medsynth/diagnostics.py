@@ -6,11 +6,11 @@ import napari
 import qtpy
 
 from medsynth_core import diagnostics
-from medsynth_core.diagnostics import log_tail, redact
+from medsynth_core.diagnostics import LOG_LINES, log_tail, redact
 from medsynth_core.errors import MedSynthError
 from medsynth_core.protocol import ServiceStatus
 
-__all__ = ["log_tail", "redact", "report"]
+__all__ = ["LOG_LINES", "log_tail", "redact", "report"]
 
 
 def report(status: ServiceStatus | None, problem: MedSynthError | None = None, context: str = "") -> str:

@@ -126,7 +126,7 @@ class Follow:
         if image is None:
             self._warn(NO_IMAGE)
             return
-        if not region.any():
+        if not region.any() or self._repaints.went_back(layer, digest(before)):
             return
         cut = plane_of(layer, z)
         edit = Edit(layer, image, cut, region, digest(before), b"")

@@ -129,6 +129,13 @@ class Repaints:
             _put(step, back=False)
             self._done += 1
 
+    def went_back(self, mask: Labels, before: bytes) -> bool:
+        """Return whether the nuclei, which were `before`, are by hand what they were before the step that was taken back last."""
+        if self._done == len(self._steps):
+            return False
+        edit = self._steps[self._done].edit
+        return edit.mask == mask and edit.after == before and edit.now == edit.before
+
     def _fits(self, step: Step, nuclei: bytes) -> bool:
         return self._alive(step) and step.edit.now == nuclei
 

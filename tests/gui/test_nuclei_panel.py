@@ -114,7 +114,6 @@ def test_nothing_asked_is_shown_as_drawn_and_sent_as_nothing(open_nuclei: Open, 
 def test_density_area_and_grid_are_sent_as_they_are_shown(open_nuclei: Open, sowing: Sowing) -> None:
     desk = open_nuclei()
     desk.panel.density.slider.setValue(200)
-    strokes.QTest.keyClicks(desk.panel.grid.fields[0], "48")
     desk.panel.grid.fields[0].lineEdit().clear()
     strokes.QTest.keyClicks(desk.panel.grid.fields[0], "48\r")
     desk.click_run()
@@ -383,6 +382,23 @@ def test_an_undo_takes_an_edit_back_in_nuclei_and_image_and_a_redo_brings_it_aga
     assert np.array_equal(image.data, after[0])
     assert desk.panel.hand.undo.isEnabled()
     assert len(sowing.submitted) == 2
+
+
+def test_a_nucleus_carried_back_to_its_very_place_brings_the_first_image_back(open_nuclei: Open, sowing: Sowing) -> None:
+    desk = open_nuclei(nuclei=two_nuclei())
+    image, nuclei = painted_pair(desk)
+    before = image.data.copy(), nuclei.data.copy()
+    take_tool(desk, "move")
+    carry(desk, (20, 20), (20, 36))
+    wait_jobs(desk, sowing, 2)
+    moved = image.data.copy()
+    carry(desk, (20, 36), (20, 20))
+    assert np.array_equal(nuclei.data, before[1])
+    assert np.array_equal(image.data, before[0])
+    assert len(sowing.submitted) == 2
+    desk.focus()
+    desk.key(Qt.Key.Key_Z, control=True)
+    assert np.array_equal(image.data, moved)
 
 
 def test_a_doubled_nucleus_gets_a_number_and_an_image_of_its_own(open_nuclei: Open, sowing: Sowing) -> None:

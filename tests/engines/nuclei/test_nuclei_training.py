@@ -16,7 +16,7 @@ from medsynth_core.engines.nuclei.network import Denoiser, HintEncoder, Spade
 from medsynth_core.engines.nuclei.objective import KNOWN_TIME, draw
 from medsynth_core.engines.nuclei.presets import get_preset
 from medsynth_core.engines.nuclei.prior import Prior
-from medsynth_core.engines.nuclei.subset import chosen
+from medsynth_core.engines.nuclei.subset import chosen, features_of
 from medsynth_core.engines.nuclei.tiles import Tile, patches
 from medsynth_core.errors import InputError, ModelError, ParameterError
 from medsynth_core.imaging.nuclei_maps import maps_of
@@ -140,6 +140,12 @@ def test_subsets_of_labels_are_as_large_as_asked_and_repeatable() -> None:
     assert [len(chosen(cells, percent)) for percent in (10, 20, 50, 100)] == [2, 4, 10, 20]
     with pytest.raises(ParameterError, match="label percent is 0"):
         chosen(cells, 0)
+
+
+def test_features_are_the_same_bits_however_a_picture_lies_in_memory() -> None:
+    planes = np.random.default_rng(0).integers(0, 256, (3, 256, 256), np.uint8)
+    interleaved = np.moveaxis(np.ascontiguousarray(np.moveaxis(planes, 0, -1)), -1, 0)
+    assert features_of(planes).tobytes() == features_of(interleaved).tobytes()
 
 
 def test_new_nuclei_take_only_free_places_and_new_numbers() -> None:

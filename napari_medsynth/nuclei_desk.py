@@ -15,7 +15,7 @@ from qtpy.QtCore import QTimer
 from medsynth_core.errors import InputError, ShapeError
 from medsynth_core.protocol import ModelCard
 from medsynth_core.volume import Volume
-from napari_medsynth import layers, nuclei_brush
+from napari_medsynth import layers, nuclei_brush, nuclei_look
 from napari_medsynth.layers import Cut
 from napari_medsynth.mask_desk import FALLBACK_SIZE, MaskDesk
 from napari_medsynth.nuclei_blobs import Census, census, separated
@@ -105,6 +105,7 @@ class NucleiDesk(MaskDesk):
         self._viewer.add_layer(layer)
         layer.brush_size = max(3, round(0.7 * math.sqrt(self.reference.typical_area_px or TYPICAL_AREA_PX)))
         layer.opacity = 0.5
+        nuclei_look.dress(layer)
         nuclei_brush.take(layer, nuclei_brush.PAINT)
         self._viewer.layers.selection.active = layer
         if self._parts.request.source is Source.NEW:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from napari.layers import Image, Labels
+from napari.settings import get_settings
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QPushButton
 
@@ -538,6 +539,66 @@ def test_blobs_that_share_a_number_are_parted_before_one_is_taken(open_nuclei: O
     left = desk.viewer.layers["nuclei"].data
     assert not left[20, 20]
     assert left[44, 44]
+
+
+def test_a_layer_without_room_for_more_numbers_is_refused_in_words(open_nuclei: Open) -> None:
+    field = np.zeros((SIDE, SIDE), np.uint8)
+    field[::3, ::3] = 1  # 484 blobs of one number
+    desk = open_nuclei(nuclei=field)
+    strokes.click(desk.panel.hand.buttons["move"])
+    assert "convert it to uint16" in desk.panel.message.text
+    assert not desk.panel.hand.buttons["move"].isChecked()
+    assert desk.widget.editor.tool is None
+
+
+def test_nuclei_that_got_an_image_are_outlined_so_that_it_is_seen_but_only_once(open_nuclei: Open) -> None:
+    desk = open_nuclei(nuclei=two_nuclei())
+    _, nuclei = painted_pair(desk)
+    assert nuclei.contour == 1
+    nuclei.contour = 0
+    desk.click_run()
+    assert nuclei.contour == 0
+
+
+def test_the_transparency_of_an_image_outlives_an_edit(open_nuclei: Open, sowing: Sowing) -> None:
+    clear = np.concatenate([slide(), np.full((SIDE, SIDE, 1), 77, np.uint8)], axis=-1)
+    desk = open_nuclei(image=clear, nuclei=two_nuclei())
+    take_tool(desk, "delete")
+    desk.click_at((20, 20))
+    wait_jobs(desk, sowing, 1)
+    (copy,) = desk.results()
+    assert sowing.inputs[0]["image"].array.shape[0] == 3
+    assert (copy.data[..., 3] == 77).all()
+    assert not np.array_equal(copy.data[20, 20, :3], clear[20, 20, :3])
+
+
+def test_a_turned_view_gives_a_turned_field_and_its_image_lies_on_the_nuclei(open_nuclei: Open, sowing: Sowing) -> None:
+    field = disk(np.zeros((48, SIDE), np.uint16), (12, 50), 4)
+    desk = open_nuclei(nuclei=field)
+    desk.viewer.dims.order = (1, 0)
+    make(desk, "keep")
+    desk.click_run()
+    assert np.array_equal(sowing.inputs[0]["mask"].array[0, 0], field.T)
+    (image,) = desk.results()
+    assert image.data.shape == (48, SIDE, 3)
+    assert np.array_equal(image.data, sowing.jobs[0].image(0).transpose(2, 1, 0))
+
+
+def test_pairs_and_edits_work_while_napari_slices_in_the_background(
+    open_nuclei: Open, sowing: Sowing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(get_settings().experimental, "async_", True)
+    desk = open_nuclei(nuclei=two_nuclei())
+    image, nuclei = painted_pair(desk)
+    before = image.data.copy()
+    take_tool(desk, "delete")
+    strokes.settle(200)
+    desk.click_at((20, 20))
+    wait_jobs(desk, sowing, 2)
+    assert not nuclei.data[20, 20]
+    assert not np.array_equal(image.data, before)
+    strokes.click(desk.panel.hand.undo)
+    assert np.array_equal(image.data, before)
 
 
 def test_without_an_image_the_nuclei_are_edited_and_it_is_said(open_nuclei: Open, sowing: Sowing) -> None:

@@ -26,6 +26,7 @@ from medsynth_core.diffusion.tiles import Window, windows_over
 from medsynth_core.engines.nuclei import network as network_file
 from medsynth_core.engines.nuclei.batches import half_free, hint_of
 from medsynth_core.engines.nuclei.field import Instances, Keep, assembled, on_canvas
+from medsynth_core.engines.nuclei.grain import BANDS, with_grain
 from medsynth_core.engines.nuclei.network import HINTS, Control, Denoiser
 from medsynth_core.engines.nuclei.objective import TIME_SHIFT
 from medsynth_core.engines.nuclei.prior import Likeness, Prior, scaled
@@ -38,7 +39,7 @@ from medsynth_core.models.folder import verify
 from medsynth_core.protocol import ModelCard
 
 CLASS_NAME, PRIOR_FILE = "NucleiMaker", "prior.json"
-STRUCTURE_NOISE, IMAGE_NOISE = 0, 1
+STRUCTURE_NOISE, IMAGE_NOISE, GRAIN_NOISE = 0, 1, 2
 """Index in the stream of noise of a seed."""
 
 
@@ -85,7 +86,10 @@ class NucleiModel:
         image: Tensor | None = None,
         free: npt.NDArray[np.bool_] | None = None,
     ) -> Tensor:
-        """Return an image (3, y, x) in [−1, 1] of an instance map (y, x); with `image` (3, y, x), made only where `free`."""
+        """Return an image (3, y, x) in [−1, 1] of an instance map (y, x), with the grain of the stain.
+
+        With `image` (3, y, x), it is made only where `free`.
+        """
         y, x = instances.shape
         everywhere = np.ones((y, x), bool) if free is None else free
         canvas, open_ = on_canvas(Keep(instances.astype(np.int32), everywhere), PIXELS)
@@ -104,7 +108,10 @@ class NucleiModel:
         noise = noise_for(seed, IMAGE_NOISE, tuple(known.shape)).to(self.device)
         room = torch.from_numpy(open_)[None, None].float().to(self.device)
         made = denoise(predict, noise, known.to(self.device), room, PIXELS, manner.steps, TIME_SHIFT)
-        return made[0, :, :y, :x].clamp(-1, 1).cpu()
+        light = (made[0, :, :y, :x].cpu().double().numpy() + 1) / 2
+        if stain.grain:
+            light = with_grain(light, stain.grain, noise_for(seed, GRAIN_NOISE, (BANDS, y, x)).numpy(), everywhere)
+        return torch.from_numpy(light * 2 - 1).float().clamp(-1, 1)
 
     def _guided(
         self,

@@ -136,8 +136,8 @@ class Client:
         """Return (image, instances) of histology, (y, x, 3) uint8 and (y, x) uint16, 0 = background; for `slices=n`, n of each.
 
         `nuclei` (y, x) has a number for each nucleus: they are painted as they are, or others come between them with
-        `given="complete"`. `image` (y, x, 3) gives the stain; with `region` (y, x) all outside of it stays bit by bit. Volumes for
-        a Volume. What is left out is drawn from what training tiles were like. Ctrl-C cancels the job.
+        `given="complete"`. `image` (y, x, 3) gives the stain; with `region` (y, x) all outside of it stays bit by bit. Volumes
+        for a Volume. What is left out is drawn from what training tiles were like. Ctrl-C cancels the job.
         Raises InputError, ModelError, JobError.
         """
         given = {} if nuclei is None else {"mask": nuclei}

@@ -15,7 +15,7 @@ from napari_medsynth.message_panel import Message
 from napari_medsynth.nuclei_desk import NucleiDesk
 from napari_medsynth.nuclei_edit import NucleusEditor
 from napari_medsynth.nuclei_panel import NucleiPanel
-from napari_medsynth.nuclei_repaint import Edit, Repaints, digest, plane_of, require_unchanged
+from napari_medsynth.nuclei_repaint import Edit, Repaints, digest, plane_of
 from napari_medsynth.run import Made
 
 NO_IMAGE = "The nuclei are edited, but there is no image of them yet: Paint these makes one."
@@ -83,7 +83,6 @@ class Follow:
             if self.waiting or self.making is not None:
                 edit = self.waiting[-1] if self.waiting else self.making
                 assert edit is not None
-                require_unchanged(edit)
                 edit.take_back()
                 self.waiting = self.waiting[:-1]
                 self._panel.message.clear()

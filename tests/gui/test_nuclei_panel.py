@@ -628,6 +628,52 @@ def test_one_tile_of_a_stack_is_edited_and_the_others_stay(open_nuclei: Open, so
     assert np.array_equal(image.data, before)
 
 
+def test_each_field_s_own_undo_takes_its_own_image_back(open_nuclei: Open, sowing: Sowing) -> None:
+    desk = open_nuclei(nuclei=two_nuclei())
+    image, nuclei = painted_pair(desk)
+    before = image.data.copy()
+    take_tool(desk, "delete")
+    desk.click_at((20, 20))
+    wait_jobs(desk, sowing, 2)
+    make(desk, "new")
+    desk.click_run()
+    made_image, made = desk.results()[-2:]
+    after = made_image.data.copy()
+    y, x = (int(v) for v in np.argwhere(np.array(made.data == 1)).mean(axis=0).round())
+    desk.viewer.layers.selection.active = made
+    desk.click_at((y, x))
+    wait_jobs(desk, sowing, 4)
+    assert not np.array_equal(made_image.data, after)
+    edited = made_image.data.copy()
+    nuclei.undo()
+    desk.widget.desk.pick(nuclei)
+    desk.widget.follow.look()
+    assert np.array_equal(image.data, before)
+    assert np.array_equal(made_image.data, edited)
+    strokes.click(desk.panel.hand.undo)
+    assert np.array_equal(made_image.data, after)
+    assert not desk.panel.hand.undo.isEnabled()
+
+
+def test_an_undo_does_not_take_paint_of_another_slice(open_nuclei: Open, sowing: Sowing) -> None:
+    desk = open_nuclei()
+    desk.panel.restore_params({"slices": 2})
+    desk.click_run()
+    _, nuclei = pair(desk)
+    desk.viewer.dims.set_point(0, 0)
+    y, x = (int(v) for v in np.argwhere(np.array(nuclei.data[0] == 1)).mean(axis=0).round())
+    take_tool(desk, "delete")
+    desk.click_at((y, x))
+    wait_jobs(desk, sowing, 2)
+    desk.viewer.dims.set_point(0, 1)
+    strokes.click(desk.panel.brush.buttons["paint"])
+    desk.paint((30, 30), (3, 3))
+    painted = nuclei.data.copy()
+    strokes.click(desk.panel.hand.undo)
+    assert "take the later changes back first" in desk.panel.message.text
+    assert np.array_equal(nuclei.data, painted)
+
+
 def test_escape_cancels_and_whole_tiles_are_kept(open_nuclei: Open, sowing: Sowing) -> None:
     sowing.hold_at = 2
     desk = open_nuclei()

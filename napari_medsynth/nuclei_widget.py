@@ -17,6 +17,7 @@ from medsynth_core.protocol import DeviceInfo, OutputInfo, ParamInfo, Scalar
 from medsynth_core.volume import Volume
 from napari_medsynth import nuclei_look, nuclei_preflight, preflight
 from napari_medsynth.engine_widget import EngineWidget
+from napari_medsynth.grow_layers import load_ahead
 from napari_medsynth.nuclei_desk import NucleiDesk
 from napari_medsynth.nuclei_edit import NucleusEditor
 from napari_medsynth.nuclei_follow import Follow
@@ -46,6 +47,7 @@ class NucleiWidget(EngineWidget):
     ) -> None:
         panel = NucleiPanel(napari_viewer)
         super().__init__(napari_viewer, engine, panel, NucleiDesk(napari_viewer, panel), connect)
+        load_ahead()
         self._ground = Ground()
         self._pair: Pair | None = None
         self._waiting: list[int] = []

@@ -25,7 +25,7 @@ from napari_medsynth.nuclei_request import Reference, Source
 from napari_medsynth.preflight import Fix
 
 COUNT_MS = 120
-"""How often the nuclei are counted while the user paints, at most; counting takes no more than a tenth of the time."""
+"""How often the nuclei are counted while the user paints, at most; counting takes no more than a tenth of this thread's time."""
 TYPICAL_AREA_PX = 300.0
 
 
@@ -133,14 +133,14 @@ class NucleiDesk(MaskDesk):
 
     def recount(self) -> None:
         """Count the nuclei of the shown plane and show it."""
-        begun = time.monotonic()
+        begun = time.thread_time()
         try:
             pixels = self.pixels() if self.mask is not None and not self.mask.multiscale else None
         except ShapeError:  # the viewer shows none of it
             pixels = None
         self.counted = Census() if pixels is None else census(pixels)
         self._parts.count.show_census(None if pixels is None else self.counted)
-        self._count_ms = max(COUNT_MS, round(10_000 * (time.monotonic() - begun)))
+        self._count_ms = max(COUNT_MS, round(10_000 * (time.thread_time() - begun)))
 
     def _count_soon(self, *_: Any) -> None:
         if not self._counting.isActive():  # not restarted: a long stroke is counted while it lasts

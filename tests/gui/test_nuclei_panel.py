@@ -230,10 +230,10 @@ def test_the_count_runs_along_while_the_brush_is_still_down(open_nuclei: Open) -
     strokes.QTest.mouseMove(canvas, point)
     strokes.QTest.mousePress(canvas, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, point)
     strokes.QTest.mouseMove(canvas, desk.place((24, 24))[1])
-    desk.wait("a count in mid-stroke", lambda: desk.panel.count.here[0].text() == "1", 3)
+    desk.wait("a count in mid-stroke", lambda: desk.panel.count.here[0].text() == "1")
     area = desk.panel.count.here[1].text()
     strokes.QTest.mouseMove(canvas, desk.place((40, 40))[1])
-    desk.wait("a larger area", lambda: desk.panel.count.here[1].text() != area, 3)
+    desk.wait("a larger area", lambda: desk.panel.count.here[1].text() != area)
     strokes.QTest.mouseRelease(canvas, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, point)
 
 

@@ -74,5 +74,5 @@ def keep_patches(samples: Sequence[Labeled], folder: Path) -> Path:
 
 def kept_patches(place: Path) -> tuple[Labeled, ...]:
     """Return the patches kept in a folder; their pixels stay in the file until they are looked at."""
-    images, instances = (np.load(place / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in ("images", "instances"))
+    images, instances = (np.lib.format.open_memmap(place / f"{name}.npy", mode="r") for name in ("images", "instances"))
     return tuple(Labeled(image, numbers) for image, numbers in zip(images, instances, strict=True))

@@ -1,8 +1,8 @@
 """Rows 1 and 6: is a segmenter better for the pairs that a generator made, which itself knows only a tenth of the patches?
 
 The tenth is chosen by k-means (`engines/nuclei/subset.py`); the generator must have seen these patches and no others, which its
-card and its prior tell. The pairs come from nothing: a field from noise, then its image, seeds fixed. All settings were chosen
-on the tuning side without synthetic data (docs/nuclei.md).
+card and its prior tell. The pairs come from nothing: a field from noise, then its image, seeds fixed. Settings are those
+that the time of a CPU allows, chosen without synthetic data and without held-out tiles (docs/nuclei.md).
 
 A tile's figure is the mean of its seeds. Intervals are paired bootstraps of 95 %: over tiles, which decide, and, as a note, over
 whole blocks and patients, which are fewer and so give wider ones.

@@ -8,14 +8,12 @@ follow, and a folder for the pictures after it.
 
 from __future__ import annotations
 
-import os
-import shutil
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from new_user import new_user
 
 IMAGES = Path(__file__).parent / "images"
 MODEL = "nuclei-he"
@@ -29,18 +27,8 @@ CARRIED_PX = 30
 
 def main() -> None:
     """Take two pictures: a pair from nothing with a nucleus moved, a field completed around painted nuclei."""
-    with tempfile.TemporaryDirectory() as home:
-        os.environ["MEDSYNTH_HOME"] = home
-        os.environ["NAPARI_CONFIG"] = str(Path(home) / "napari.yaml")  # before napari is imported
-        if len(sys.argv) > 1:
-            shutil.copytree(sys.argv[1], Path(home) / "models", ignore=shutil.ignore_patterns("training"))
-        from medsynth_core.client import connect
-
-        try:
-            take_pictures(Path(sys.argv[2]) if len(sys.argv) > 2 else IMAGES)
-        finally:
-            with connect(start=False) as engine:
-                engine.shutdown(force=True)
+    with new_user(sys.argv[1] if len(sys.argv) > 1 else ""):
+        take_pictures(Path(sys.argv[2]) if len(sys.argv) > 2 else IMAGES)
 
 
 def take_pictures(folder: Path) -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import copy
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,7 +34,7 @@ from medsynth_core.engines.nuclei.stain import Stain
 from medsynth_core.engines.nuclei.tiles import PIXELS
 from medsynth_core.errors import ModelError
 from medsynth_core.imaging.nuclei_maps import doubled, halved, instances_of, maps_of
-from medsynth_core.models.folder import verify
+from medsynth_core.models.folder import verify, write_json
 from medsynth_core.protocol import ModelCard
 
 CLASS_NAME, PRIOR_FILE = "NucleiMaker", "prior.json"
@@ -154,11 +153,5 @@ def save_model(structures: nn.Module, images: nn.Module, hints: nn.Module, prior
     for name, part in parts.items():
         copy.deepcopy(part).half().save_pretrained(folder / name)  # type: ignore[operator]
     classes = {name: [network_file.__name__, type(part).__name__] for name, part in parts.items()}
-    _write(folder / PRIOR_FILE, prior.to_json())
-    _write(folder / "model_index.json", {"_class_name": CLASS_NAME, "_medsynth_version": __version__, **classes})
-
-
-def _write(path: Path, content: object) -> None:
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(content, indent=None if path.name == PRIOR_FILE else 2) + "\n", "utf-8")
-    os.replace(partial, path)
+    write_json(folder / PRIOR_FILE, prior.to_json())
+    write_json(folder / "model_index.json", {"_class_name": CLASS_NAME, "_medsynth_version": __version__, **classes})

@@ -38,9 +38,8 @@ Plane = npt.NDArray[np.float64]
 
 def grain_of(light: npt.NDArray[np.floating], where: npt.NDArray[np.bool_] | None = None) -> Grain:
     """Return s_1 … s_4 of an image (3, y, x) in 0 … 1, measured `where` (y, x) it is True."""
-    density = _density(light).mean(axis=0)
-    bands = _bands((density - _smooth(density)) / (_smooth(density) + LEAST_OD))
-    return tuple(float(np.median(np.abs(band if where is None else band[where]))) / NORMAL_MEDIAN for band in bands)
+    mean = _density(light).mean(axis=0)
+    return _strengths(mean, _smooth(mean), where)
 
 
 def with_grain(
@@ -52,14 +51,13 @@ def with_grain(
     """
     density = _density(light)
     mean = density.mean(axis=0)
-    smooth = _smooth(mean) + LEAST_OD
-    there = grain_of(light, where)
-    lacks = np.maximum(np.square(wanted) - np.square(there), 0)
-    bands = [_bands(plane)[k] for k, plane in enumerate(noise.astype(np.float64))]
+    smooth = _smooth(mean)
+    lacks = np.maximum(np.square(wanted) - np.square(_strengths(mean, smooth, where)), 0)
+    bands = [_band(plane, k) for k, plane in enumerate(noise.astype(np.float64))]
     units = [band / max(float(band.std()), 1e-9) for band in bands]
     gained = np.array([[band.var() for band in _bands(unit)] for unit in units]).T  # of band k by noise of band j
     field = np.tensordot(np.sqrt(nnls(gained, lacks)[0]), units, 1)
-    scale = np.maximum(mean + field * smooth, 0) / np.maximum(mean, 1e-3)
+    scale = np.maximum(mean + field * (smooth + LEAST_OD), 0) / np.maximum(mean, 1e-3)
     return np.where(where, np.exp(-density * scale), light)
 
 
@@ -67,10 +65,23 @@ def _density(light: npt.NDArray[np.floating]) -> Plane:
     return -np.log(np.clip(light.astype(np.float64), DARKEST, 1))
 
 
+def _strengths(mean: Plane, smooth: Plane, where: npt.NDArray[np.bool_] | None) -> Grain:
+    """Return s_1 … s_4 of an optical density (y, x) and what is smooth of it."""
+    bands = _bands((mean - smooth) / (smooth + LEAST_OD))
+    return tuple(float(np.median(np.abs(band if where is None else band[where]))) / NORMAL_MEDIAN for band in bands)
+
+
 def _smooth(plane: Plane) -> Plane:
-    return ndimage.gaussian_filter(plane, SMOOTH_PX, mode="reflect")
+    return _blurred(plane, SMOOTH_PX)
 
 
 def _bands(plane: Plane) -> list[Plane]:
-    blurred = [plane if sigma == 0 else ndimage.gaussian_filter(plane, sigma, mode="reflect") for sigma in SIGMAS_PX]
-    return [fine - coarse for fine, coarse in itertools.pairwise(blurred)]
+    return [fine - coarse for fine, coarse in itertools.pairwise(_blurred(plane, sigma) for sigma in SIGMAS_PX)]
+
+
+def _band(plane: Plane, k: int) -> Plane:
+    return _blurred(plane, SIGMAS_PX[k]) - _blurred(plane, SIGMAS_PX[k + 1])
+
+
+def _blurred(plane: Plane, sigma_px: float) -> Plane:
+    return plane if sigma_px == 0 else ndimage.gaussian_filter(plane, sigma_px, mode="reflect")

@@ -89,6 +89,7 @@ starters: setup
 	@sh scripts/train_starter.sh $(BIN)/msynth brain-slice $(DATA)/brain_brisc2025/train $(TRAIN)
 	@$(BIN)/msynth train refine $(DATA) -o runs/refiner --starter refiner $(TRAIN)
 	@$(BIN)/msynth train tumor $(DATA)/brain_lgg_volumes_NC/train -o runs/lgg-flair --starter lgg-flair $(TRAIN)
+	@$(BIN)/msynth train nuclei $(DATA) -o runs/nuclei-he --starter nuclei-he $(TRAIN)
 	@$(BIN)/msynth train refine $(DATA)/polyp_polypgen/train -o runs/polyp-coarse --starter polyp-coarse
 	@$(BIN)/msynth train refine $(DATA)/brain_brisc2025/train -o runs/brain-slice-coarse --starter brain-slice-coarse
 

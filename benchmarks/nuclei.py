@@ -233,7 +233,7 @@ def pictures(made: list[Made]) -> Pictures:
 
 def _name(bench: Bench, parts: list[str]) -> str:
     """Return the name of the JSON: the full table is never replaced by that of one part or of a quick run."""
-    words = ["nuclei", *(["quick"] if bench.quick else []), *(parts if set(parts) != set(PARTS) else [])]
+    words = ["nuclei", *(["quick"] if bench.quick else []), *(["part", *parts] if set(parts) != set(PARTS) else [])]
     return "-".join(words)
 
 

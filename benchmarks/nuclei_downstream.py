@@ -1,8 +1,8 @@
 """Rows 1 and 6: is a segmenter better for the pairs that a generator made, which itself knows only a tenth of the patches?
 
 The tenth is chosen by k-means (`engines/nuclei/subset.py`); the generator must have seen these patches and no others, which its
-card and its prior tell. The pairs come from nothing: a field from noise, then its image, seeds fixed. All settings were chosen
-on the tuning side without synthetic data (docs/nuclei.md).
+card and its prior tell. The pairs come from nothing: a field from noise, then its image, seeds fixed. Settings are those
+that the time of a CPU allows, chosen without synthetic data and without held-out tiles (docs/nuclei.md).
 
 A tile's figure is the mean of its seeds. Intervals are paired bootstraps of 95 %: over tiles, which decide, and, as a note, over
 whole blocks and patients, which are fewer and so give wider ones.
@@ -122,12 +122,12 @@ def check_generator(generator: Path, scarce: Sequence[Tile], count: int) -> None
     found = COUNTED.search(card.trained_on)
     way_out = f"train one with: msynth train nuclei DATA -o {generator} --starter {NUCLEI_HE} --label-percent {PERCENT}"
     if found is None or found.group(0) != wanted:
-        raise ModelError(f"generator {card.id} was trained on {card.trained_on!r}, the arms need {wanted}: {way_out}")
+        raise ModelError(f"generator {generator.name} was trained on {card.trained_on!r}, the arms need {wanted}: {way_out}")
     if "derived from" in card.notes:
-        raise ModelError(f"generator {card.id} goes on from another model, which may have seen other patches: {way_out}")
+        raise ModelError(f"generator {generator.name} goes on from another model, which may have seen other patches: {way_out}")
     there, ought = (np.array(prior.to_json()["rows"]) for prior in (load_prior(generator), Prior.fit(tuple(scarce))))
     if there.shape != ought.shape or not np.allclose(there, ought, atol=PRIOR_TOLERANCE, rtol=PRIOR_TOLERANCE):
-        raise ModelError(f"generator {card.id} knows the prior of other patches than the chosen {wanted}: {way_out}")
+        raise ModelError(f"generator {generator.name} knows the prior of other patches than the chosen {wanted}: {way_out}")
 
 
 def labeled(tiles: Sequence[Tile]) -> tuple[Labeled, ...]:

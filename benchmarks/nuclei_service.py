@@ -45,11 +45,11 @@ def command_rows(model: Path, count: int) -> list[Row]:
             run = to_end(served, whole, count)
         there = killed_midway(served, killed, count)
         again = to_end(served, killed, count)
-        different = differing(whole, killed)
+        different, files = differing(whole, killed), len(hashes(whole))
     note = f"{run.seconds:.1f} s with its start; last line of progress: {run.progress}"
     return [
         Row(5, f"msynth nuclei --count {count}", 60 * count / run.seconds, "pairs/min", note=note),
-        _kill_row(different, there, count, again.seconds),
+        _kill_row(different, files, f"{there} of {count}", again.seconds),
         Row(5, "memory of the worker, peak", watch.gb, "GB"),
     ]
 
@@ -109,8 +109,8 @@ def hashes(folder: Path) -> dict[str, str]:
     return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
-def _kill_row(different: list[str], there: int, count: int, seconds: float) -> Row:
-    note = f"killed with the worker when {there} of {count} images were there; the second run took {seconds:.1f} s"
+def _kill_row(different: list[str], files: int, there: str, seconds: float) -> Row:
+    note = f"of {files}; killed with the worker when {there} images were there; the second run took {seconds:.1f} s"
     if different:
         note += f"; {len(different)} files differ, the first {different[0]}"
     return Row(5, "kill -9, same command again: files that differ", len(different), "", SAME, not different, note)

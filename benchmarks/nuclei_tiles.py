@@ -57,8 +57,8 @@ def monuseg_tiles(data: Path) -> tuple[Tile, ...]:
 
 def keep_patches(samples: Sequence[Labeled], folder: Path) -> Path:
     """Write patches of one size below `folder`, once, and return where: a folder named by what is in it."""
-    images = np.stack([labeled.image for labeled in samples])
-    instances = np.stack([labeled.instances for labeled in samples]).astype(np.uint16)
+    images = np.ascontiguousarray(np.stack([labeled.image for labeled in samples]))  # a tile's channels may lie last
+    instances = np.ascontiguousarray(np.stack([labeled.instances for labeled in samples]), np.uint16)
     told = hashlib.sha256(images.data)
     told.update(instances.data)
     place = folder / told.hexdigest()[:16]
@@ -74,5 +74,5 @@ def keep_patches(samples: Sequence[Labeled], folder: Path) -> Path:
 
 def kept_patches(place: Path) -> tuple[Labeled, ...]:
     """Return the patches kept in a folder; their pixels stay in the file until they are looked at."""
-    images, instances = (np.load(place / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in ("images", "instances"))
+    images, instances = (np.lib.format.open_memmap(place / f"{name}.npy", mode="r") for name in ("images", "instances"))
     return tuple(Labeled(image, numbers) for image, numbers in zip(images, instances, strict=True))

@@ -8,12 +8,11 @@ follow, such as a refiner in training.
 
 from __future__ import annotations
 
-import os
-import shutil
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
+
+from new_user import new_user
 
 IMAGES = Path(__file__).parent / "images"
 RUNS = 8
@@ -22,19 +21,9 @@ RUNS = 8
 
 def main() -> None:
     """Refine two samples, one in each theme."""
-    with tempfile.TemporaryDirectory() as home:
-        os.environ["MEDSYNTH_HOME"] = home
-        os.environ["NAPARI_CONFIG"] = str(Path(home) / "napari.yaml")  # before napari is imported
-        if len(sys.argv) > 1:
-            shutil.copytree(sys.argv[1], Path(home) / "models", ignore=shutil.ignore_patterns("training"))
-        from medsynth_core.client import connect
-
-        try:
-            take_picture("brain_slice_1_rough", "dark", uncertainty=False, name="refine-panel.png")
-            take_picture("polyp_1_rough", "light", uncertainty=True, name="refine-uncertainty.png")
-        finally:
-            with connect(start=False) as engine:
-                engine.shutdown(force=True)
+    with new_user(sys.argv[1] if len(sys.argv) > 1 else ""):
+        take_picture("brain_slice_1_rough", "dark", uncertainty=False, name="refine-panel.png")
+        take_picture("polyp_1_rough", "light", uncertainty=True, name="refine-uncertainty.png")
 
 
 def take_picture(sample: str, theme: str, uncertainty: bool, name: str) -> None:

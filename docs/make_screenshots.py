@@ -7,9 +7,9 @@ State goes to a temporary folder, so the pictures show what a new user sees.
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
+
+from new_user import new_user
 
 IMAGES = Path(__file__).parent / "images"
 THEMES = ("dark", "light")
@@ -17,17 +17,14 @@ THEMES = ("dark", "light")
 
 def main() -> None:
     """Play the demo once and take the panel in each theme."""
-    with tempfile.TemporaryDirectory() as home:
-        os.environ["MEDSYNTH_HOME"] = home
-        os.environ["NAPARI_CONFIG"] = str(Path(home) / "napari.yaml")  # before napari is imported
+    with new_user():
         take_pictures()
 
 
 def take_pictures() -> None:
-    """Write panel-dark.png and panel-light.png, and stop the service that was started for them."""
+    """Write panel-dark.png and panel-light.png."""
     import napari
 
-    from medsynth_core.client import connect
     from napari_medsynth import demo, strokes
 
     viewer = napari.Viewer(show=False)
@@ -39,8 +36,6 @@ def take_pictures() -> None:
             demo.save_picture(widget, IMAGES / f"panel-{theme}.png")
     finally:
         viewer.close()
-        with connect(start=False) as engine:
-            engine.shutdown(force=True)
 
 
 if __name__ == "__main__":

@@ -8,14 +8,13 @@ follow, and a folder for the pictures after it.
 
 from __future__ import annotations
 
-import os
-import shutil
 import sys
-import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from new_user import new_user
 
 IMAGES = Path(__file__).parent / "images"
 SLICES = 48
@@ -31,18 +30,8 @@ SEED = 3
 
 def main() -> None:
     """Grow one tumor in a new head and take six pictures of it."""
-    with tempfile.TemporaryDirectory() as home:
-        os.environ["MEDSYNTH_HOME"] = home
-        os.environ["NAPARI_CONFIG"] = str(Path(home) / "napari.yaml")  # before napari is imported
-        if len(sys.argv) > 1:
-            shutil.copytree(sys.argv[1], Path(home) / "models", ignore=shutil.ignore_patterns("training"))
-        from medsynth_core.client import connect
-
-        try:
-            take_pictures(Path(sys.argv[2]) if len(sys.argv) > 2 else IMAGES)
-        finally:
-            with connect(start=False) as engine:
-                engine.shutdown(force=True)
+    with new_user(sys.argv[1] if len(sys.argv) > 1 else ""):
+        take_pictures(Path(sys.argv[2]) if len(sys.argv) > 2 else IMAGES)
 
 
 def take_pictures(folder: Path) -> None:

@@ -69,17 +69,26 @@ def separated(numbers: Numbers) -> npt.NDArray[np.uint16]:
 def fresh_blobs(before: Numbers, now: Numbers, number: int) -> list[tuple[npt.NDArray[np.intp], ...]]:
     """Return the places of each blob of a number that has nothing of what that number was before, unless all are new.
 
-    Then the largest is what the number means.
+    Then the largest is what the number means. Only what changed is looked at: a blob that is new lies in there whole.
     """
-    blobs = _blobs(np.where(now == number, 1, 0))
-    count = int(blobs.max())
-    if count < 2:
+    changed = now != before
+    if not changed.any():
         return []
-    old = np.unique(blobs[before == number])
+    corner, box = _round(changed)
+    blobs = _blobs(np.where(now[box] == number, 1, 0))
+    count = int(blobs.max())
+    old = np.unique(blobs[before[box] == number])
     fresh = [blob for blob in range(1, count + 1) if blob not in old]
-    if len(fresh) == count:
-        fresh.remove(1 + int(np.argmax(np.bincount(blobs.ravel())[1:])))
-    return [np.nonzero(blobs == blob) for blob in fresh]
+    if fresh and np.count_nonzero(now == number) == sum(np.count_nonzero(blobs == blob) for blob in fresh):
+        fresh.remove(max(fresh, key=lambda blob: np.count_nonzero(blobs == blob)))
+    return [tuple(axis + first for axis, first in zip(np.nonzero(blobs == blob), corner, strict=True)) for blob in fresh]
+
+
+def _round(where: npt.NDArray[np.bool_]) -> tuple[tuple[int, int], tuple[slice, slice]]:
+    """Return the first corner of the box (y, x) round what is there, a pixel wider, and the box."""
+    spans = [np.flatnonzero(where.any(axis=axis)) for axis in (1, 0)]
+    y, x = (max(0, int(span[0]) - 1) for span in spans)
+    return (y, x), (slice(y, int(spans[0][-1]) + 2), slice(x, int(spans[1][-1]) + 2))
 
 
 def _blobs(numbers: Numbers) -> npt.NDArray[np.int64]:

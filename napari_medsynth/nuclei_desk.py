@@ -16,7 +16,7 @@ from medsynth_core.errors import InputError, ShapeError
 from medsynth_core.preflight import Fix
 from medsynth_core.protocol import ModelCard
 from medsynth_core.volume import Volume
-from napari_medsynth import layers, nuclei_brush
+from napari_medsynth import layers, nuclei_brush, nuclei_look
 from napari_medsynth.layers import Cut
 from napari_medsynth.mask_desk import FALLBACK_SIZE, MaskDesk
 from napari_medsynth.nuclei_blobs import Census, census, separated
@@ -25,7 +25,7 @@ from napari_medsynth.nuclei_panel import NucleiPanel
 from napari_medsynth.nuclei_request import Reference, Source
 
 COUNT_MS = 120
-"""How often the nuclei are counted while the user paints, at most; counting takes no more than a tenth of the time."""
+"""How often the nuclei are counted while the user paints, at most; counting takes no more than a tenth of this thread's time."""
 TYPICAL_AREA_PX = 300.0
 
 
@@ -105,6 +105,7 @@ class NucleiDesk(MaskDesk):
         self._viewer.add_layer(layer)
         layer.brush_size = max(3, round(0.7 * math.sqrt(self.reference.typical_area_px or TYPICAL_AREA_PX)))
         layer.opacity = 0.5
+        nuclei_look.dress(layer)
         nuclei_brush.take(layer, nuclei_brush.PAINT)
         self._viewer.layers.selection.active = layer
         if self._parts.request.source is Source.NEW:
@@ -132,14 +133,14 @@ class NucleiDesk(MaskDesk):
 
     def recount(self) -> None:
         """Count the nuclei of the shown plane and show it."""
-        begun = time.monotonic()
+        begun = time.thread_time()
         try:
             pixels = self.pixels() if self.mask is not None and not self.mask.multiscale else None
         except ShapeError:  # the viewer shows none of it
             pixels = None
         self.counted = Census() if pixels is None else census(pixels)
         self._parts.count.show_census(None if pixels is None else self.counted)
-        self._count_ms = max(COUNT_MS, round(10_000 * (time.monotonic() - begun)))
+        self._count_ms = max(COUNT_MS, round(10_000 * (time.thread_time() - begun)))
 
     def _count_soon(self, *_: Any) -> None:
         if not self._counting.isActive():  # not restarted: a long stroke is counted while it lasts

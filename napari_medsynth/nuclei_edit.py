@@ -24,7 +24,7 @@ from medsynth_core.errors import InputError, MedSynthError, ParameterError
 from medsynth_core.nuclei_edits import Edit
 from napari_medsynth import layers
 from napari_medsynth.connections import Connections
-from napari_medsynth.nuclei_tool import IDLE, Held, Spot, Tool, place_in, require_editable, spot_at
+from napari_medsynth.nuclei_tool import IDLE, Held, Spot, Tool, place_in, require_editable, shown_slice, spot_at
 from napari_medsynth.nuclei_tool_outline import Outline
 
 DRAG_PX = 4
@@ -49,7 +49,8 @@ class NucleusEditor(QObject):
 
     `edited(layer, before, region, z)` comes after each edit: the layer; its former labels (y, x) of that slice; where (y, x),
     bool, the image is to be made anew; the slice, 0 for a 2-D layer. `refused(text)` says why an edit was not made.
-    `tool_changed(tool)` tells of every change of the tool, the user's own among them; None is off.
+    `tool_changed(tool)` tells of every change of the tool, the user's own among them; None is off. An undo is the layer's own and
+    is not told: who follows it compares the labels at the layer's `set_data` with `before`.
     """
 
     edited = Signal(object, object, object, int)
@@ -62,6 +63,7 @@ class NucleusEditor(QObject):
         self._outline = Outline(viewer)
         self._tool: Tool | None = None
         self._viewer_events, self._held = Connections(), Held()
+        self.destroyed.connect(self._viewer_events.close)  # no method of this object: those are not called any more then
         self._grip: Grip | None = None
         self._hovered: Grip | None = None
 
@@ -94,7 +96,7 @@ class NucleusEditor(QObject):
         self._viewer.mouse_move_callbacks.append(self._hover)
         self._viewer_events.add(self._viewer.layers.selection.events.active, self._hold_active)
         for event in (self._viewer.dims.events.point, self._viewer.dims.events.order, self._viewer.dims.events.ndisplay):
-            self._viewer_events.add(event, self._put_back)
+            self._viewer_events.add(event, self._view_changed)
         self._hold_active()
 
     def _end(self) -> None:
@@ -218,6 +220,18 @@ class NucleusEditor(QObject):
     def _labels_changed(self, *_: Any) -> None:
         """What is outlined may have gone; what is in the hand is looked at when it is let go."""
         if self._grip is None:
+            self._put_back()
+
+    def _view_changed(self, *_: Any) -> None:
+        """Another slice ends what is done in one. An outline carried over the edge changes napari's extent, not the slice."""
+        grip = self._grip or self._hovered
+        if grip is None:
+            return
+        try:
+            here = shown_slice(grip.spot.layer, self._viewer.dims).index
+        except MedSynthError:
+            here = ()
+        if here != grip.spot.cut.index or self._viewer.dims.ndisplay != 2:
             self._put_back()
 
     def _put_back(self, *_: Any) -> None:

@@ -16,7 +16,7 @@ from napari_medsynth.message_panel import Message
 from napari_medsynth.nuclei_desk import NucleiDesk
 from napari_medsynth.nuclei_edit import NucleusEditor
 from napari_medsynth.nuclei_panel import NucleiPanel
-from napari_medsynth.nuclei_repaint import Edit, Repaints, digest, plane_of, require_unchanged
+from napari_medsynth.nuclei_repaint import Edit, Repaints, digest, plane_of
 
 NO_IMAGE = "The nuclei are edited, but there is no image of them yet: Paint these makes one."
 STOPPED = "The image does not show the last edit yet."
@@ -83,7 +83,6 @@ class Follow:
             if self.waiting or self.making is not None:
                 edit = self.waiting[-1] if self.waiting else self.making
                 assert edit is not None
-                require_unchanged(edit)
                 edit.take_back()
                 self.waiting = self.waiting[:-1]
                 self._panel.message.clear()
@@ -126,7 +125,7 @@ class Follow:
         if image is None:
             self._warn(NO_IMAGE)
             return
-        if not region.any():
+        if not region.any() or self._repaints.went_back(layer, digest(before)):
             return
         cut = plane_of(layer, z)
         edit = Edit(layer, image, cut, region, digest(before), b"")

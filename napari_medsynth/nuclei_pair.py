@@ -17,7 +17,7 @@ from napari.layers import Image, Labels, Layer
 
 from medsynth_core.protocol import OutputInfo
 from medsynth_core.volume import Volume
-from napari_medsynth import layers
+from napari_medsynth import layers, nuclei_look
 from napari_medsynth.layers import RESULT_PREFIX, Cut
 from napari_medsynth.placement import spatial_shape, transforms
 
@@ -140,8 +140,8 @@ class Pair:
             np.zeros(spatial_shape(like), np.uint16),
             name=self._name(INSTANCES),
             metadata=metadata,
-            opacity=0.7,
             **transforms(like),
         )
-        labels.contour = 1  # the image under it is what one looks at
+        nuclei_look.dress(labels)
+        nuclei_look.outline(labels)
         return labels

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -59,9 +60,15 @@ class Edit:
         return dataclasses.replace(self, region=region, after=later.after, steps=self.steps + later.steps)
 
     def take_back(self) -> None:
-        """Undo it in the nuclei."""
-        for _ in range(self.steps):
-            self.mask.undo()
+        """Undo it in the nuclei. Raises InputError, and changes nothing, where they were changed since."""
+        if self.now == self.after:
+            for _ in range(self.steps):
+                self.mask.undo()
+            if self.now == self.before:
+                return
+            for _ in range(self.steps):  # the last steps were made in another slice
+                self.mask.redo()
+        raise InputError("the nuclei were changed after that edit: take the later changes back first (Ctrl+Z)")
 
     def inputs(self) -> dict[str, Volume]:
         """Return what the engine needs to make the region anew."""
@@ -74,8 +81,9 @@ class Edit:
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """An edit that its image shows: what the pixels of a box of `image` were and are."""
+    """An edit that its image shows: what the pixels of a box of `image` were and are. `order` counts the steps of a viewer."""
 
+    order: int
     edit: Edit
     image: Image
     box: Box
@@ -83,19 +91,58 @@ class Step:
     new: np.ndarray
     recipe: Mapping[str, Any]
 
+    def goes_on(self, last: Step) -> bool:
+        """Return whether this step is of the same plane of the same nuclei and image as another."""
+        same_plane = self.edit.cut.index == last.edit.cut.index
+        return same_plane and self.edit.mask == last.edit.mask and self.image == last.image
+
+
+class Chain:
+    """The steps of one plane of nuclei and one image; those beyond `done` were taken back and may come again."""
+
+    def __init__(self, first: Step) -> None:
+        self.steps = [first]
+        self.done = 1
+
+    @property
+    def last(self) -> Step:
+        """The last step that holds, or the first that ever did."""
+        return self.steps[max(0, self.done - 1)]
+
+    def add(self, step: Step) -> None:
+        """Let a step follow those that hold."""
+        self.steps = [*self.steps[: self.done], step][-MOST_STEPS:]
+        self.done = len(self.steps)
+
+    def follow(self) -> None:
+        """Let the image be what it was when the nuclei were what they are now."""
+        while self.done and self.steps[self.done - 1].edit.now == self.steps[self.done - 1].edit.before:
+            self.done -= 1
+            _put(self.steps[self.done], back=True)
+        while self.done < len(self.steps) and self.steps[self.done].edit.now == self.steps[self.done].edit.after:
+            _put(self.steps[self.done], back=False)
+            self.done += 1
+
+    def went_back(self, mask: Labels, before: bytes) -> bool:
+        """Return whether nuclei that were `before` are by hand what they were before the step that was taken back last."""
+        if self.done == len(self.steps):
+            return False
+        edit = self.steps[self.done].edit
+        return edit.mask == mask and edit.after == before and edit.now == edit.before
+
 
 class Repaints:
-    """What was made anew, the last one last; those beyond `_done` were taken back and may come again."""
+    """All that was made anew in a viewer."""
 
     def __init__(self, viewer: napari.Viewer) -> None:
         self._viewer = viewer
-        self._steps: list[Step] = []
-        self._done = 0
+        self._chains: list[Chain] = []
+        self._orders = itertools.count()
 
     @property
     def count(self) -> int:
-        """How many can be taken back: those whose layers are still there."""
-        return sum(self._alive(step) for step in self._steps[: self._done])
+        """How many can be taken back."""
+        return sum(chain.done for chain in self._alive())
 
     def write(self, edit: Edit, made: Volume, recipe: Mapping[str, Any]) -> Image:
         """Put what was made into the image, in its region alone, and return it: a real one stays, its copy is changed."""
@@ -106,35 +153,34 @@ class Repaints:
         old = np.array(target.data[box])
         new, here = old.copy(), edit.region[spans]
         new[here, :3] = layers.as_pixels(made, edit.cut)[spans][here]
-        self._steps = [*self._steps[: self._done], Step(edit, target, box, old, new, recipe)][-MOST_STEPS:]
-        self._done = len(self._steps)
-        _put(self._steps[-1], back=False)
+        step = Step(next(self._orders), edit, target, box, old, new, recipe)
+        chain = next((chain for chain in self._alive() if step.goes_on(chain.last)), None)
+        if chain is None:
+            self._chains = [*self._alive(), Chain(step)]
+        else:
+            chain.add(step)
+        _put(step, back=False)
         return target
 
     def undo(self) -> None:
         """Take the last edit back in nuclei and image. Raises InputError where the nuclei were changed since."""
-        while self._done and not self._alive(self._steps[self._done - 1]):
-            self._done -= 1
-        if self._done:
-            require_unchanged(self._steps[self._done - 1].edit)
-            self._steps[self._done - 1].edit.take_back()
+        held = [chain for chain in self._alive() if chain.done]
+        if held:
+            max(held, key=lambda chain: chain.last.order).last.edit.take_back()
             self.follow()
 
     def follow(self) -> None:
         """Let images be what they were when the nuclei were what they are now."""
-        while self._done and self._fits(step := self._steps[self._done - 1], step.edit.before):
-            _put(step, back=True)
-            self._done -= 1
-        while self._done < len(self._steps) and self._fits(step := self._steps[self._done], step.edit.after):
-            _put(step, back=False)
-            self._done += 1
+        for chain in self._alive():
+            chain.follow()
 
-    def _fits(self, step: Step, nuclei: bytes) -> bool:
-        return self._alive(step) and step.edit.now == nuclei
+    def went_back(self, mask: Labels, before: bytes) -> bool:
+        """Return whether nuclei were brought back by hand to what they were before an edit; then their image was, too."""
+        return any(chain.went_back(mask, before) for chain in self._alive())
 
-    def _alive(self, step: Step) -> bool:
+    def _alive(self) -> list[Chain]:
         listed = self._viewer.layers
-        return step.image in listed and step.edit.mask in listed
+        return [chain for chain in self._chains if chain.last.image in listed and chain.last.edit.mask in listed]
 
     def _copy(self, image: Image) -> Image:
         """Add a copy of a real image over it: what is made is synthetic, and the real one stays as it is."""
@@ -153,12 +199,6 @@ def plane_of(layer: Labels, z: int) -> Cut:
     """Return the plane (y, x) of a layer, slice z of a stack."""
     index: tuple[int | None, ...] = (None, None) if layer.ndim == 2 else (z, None, None)
     return Cut(index, (layer.ndim - 2, layer.ndim - 1), transforms(layer), layers.to_world(layer))
-
-
-def require_unchanged(edit: Edit) -> None:
-    """Raise InputError where the nuclei are no longer what they were right after an edit."""
-    if edit.now != edit.after:
-        raise InputError("the nuclei were changed after that edit: take the later changes back first (Ctrl+Z)")
 
 
 def is_synthetic(layer: Image) -> bool:

@@ -55,7 +55,7 @@ def spot_at(layer: Labels, dims: Dims, position: Any) -> Spot | None:
 
     Raises InputError when what is shown there is no slice (y, x) of the layer.
     """
-    cut = _slice(layer, dims)
+    cut = shown_slice(layer, dims)
     place = place_in(layer, position)
     y, x = np.rint(place).astype(int)
     height, width = spatial_shape(layer)[-2:]
@@ -76,7 +76,7 @@ def require_editable(layer: Labels) -> None:
         raise InputError(f"{layer.name} is locked: make it editable, or edit a copy of it")
 
 
-def _slice(layer: Labels, dims: Dims) -> Cut:
+def shown_slice(layer: Labels, dims: Dims) -> Cut:
     """Return the slice (y, x) that is shown, whichever way its two axes are turned. Raises InputError."""
     if layer.multiscale or layer.ndim > 3:
         raise InputError(f"{layer.name} has {layer.ndim} axes or scales: nuclei are edited in a plane or in a stack of planes")

@@ -14,7 +14,7 @@ from napari_medsynth.placement import spatial_shape, transforms
 NAME = "Nucleus in hand"
 COLOR = "#f0e442"
 """Yellow (Okabe and Ito): it stands out from the pink and violet of a stained tissue, for every kind of color vision."""
-WIDTH_PX = 2.5
+WIDTH_PX = 3.5
 """How wide the line is on the screen, whatever the zoom."""
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 import napari
 import napari.viewer
 import numpy as np
+from napari.layers import Labels
 
 from medsynth_core import preflight
 from medsynth_core.client import Client
@@ -17,8 +18,9 @@ from medsynth_core.preflight import Chip
 from medsynth_core.protocol import DeviceInfo, OutputInfo, ParamInfo, Scalar
 from medsynth_core.run import Ending, Made, Run, RunRequest
 from medsynth_core.volume import Volume
-from napari_medsynth import nuclei_preflight
+from napari_medsynth import nuclei_look, nuclei_preflight
 from napari_medsynth.engine_widget import EngineWidget
+from napari_medsynth.grow_layers import load_ahead
 from napari_medsynth.nuclei_desk import NucleiDesk
 from napari_medsynth.nuclei_edit import NucleusEditor
 from napari_medsynth.nuclei_follow import Follow
@@ -46,9 +48,11 @@ class NucleiWidget(EngineWidget):
     ) -> None:
         panel = NucleiPanel(napari_viewer)
         super().__init__(napari_viewer, engine, panel, NucleiDesk(napari_viewer, panel), connect)
+        load_ahead()
         self._ground = Ground()
         self._pair: Pair | None = None
         self._waiting: list[int] = []
+        self._outlined: weakref.WeakSet[Labels] = weakref.WeakSet()
         self.editor = NucleusEditor(napari_viewer, self)
         self.follow = Follow(napari_viewer, panel, self.desk, self.editor, self.make_anew, self.trouble)
         panel.seed_row.restore(self.remembered.seed, self.remembered.seed_locked, self.remembered.variations)
@@ -99,8 +103,9 @@ class NucleiWidget(EngineWidget):
 
     def place(self, made: Made) -> None:
         """A job is done: an edit, or a pair."""
-        if self.follow.making is not None:
+        if (edit := self.follow.making) is not None:
             self.follow.made(made)
+            self._show_through(edit.mask)
         elif self._pair is not None:
             self._finish(self._pair, made)
             self._pair, self._waiting = None, self._waiting[1:]
@@ -182,6 +187,8 @@ class NucleiWidget(EngineWidget):
     def _finish(self, pair: Pair, made: Made) -> None:
         pair.finish({**made.recipe, "job": made.job, "seed": made.seed, "synthetic": True})
         image, nuclei = pair.image, pair.instances
+        if self._ground.under is not None and (given := self._ground.under()) is not None:
+            self._show_through(given)
         if image is not None:
             shown = np.asarray(image.data[0] if image.data.ndim > 3 else image.data)
             self.panel.variations.add(replace(made, outputs={IMAGE: Volume.from_image(shown)}), pair)
@@ -189,6 +196,12 @@ class NucleiWidget(EngineWidget):
             self.desk.pick(nuclei)
         if image is not None:
             self.desk.edit_in(image)
+
+    def _show_through(self, nuclei: Labels) -> None:
+        """Outline nuclei, once: filled, they would hide the image of themselves."""
+        if nuclei not in self._outlined:
+            self._outlined.add(nuclei)
+            nuclei_look.outline(nuclei)
 
     def _form_params(self) -> dict[str, Scalar]:
         return self.panel.param_values()

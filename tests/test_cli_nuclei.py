@@ -109,6 +109,16 @@ def test_a_second_run_makes_only_what_is_missing(tmp_path: Path) -> None:
     assert len(json.loads((tmp_path / "out" / "manifest.json").read_text())["pairs"]) == 4
 
 
+def test_what_a_killed_run_left_half_written_is_gone_after_the_next_and_nothing_else_is(tmp_path: Path) -> None:
+    make(tmp_path / "out", "--count", "1")
+    left, mine = tmp_path / "out" / "images" / f".{'0a' * 16}.partial", tmp_path / "out" / "images" / "mine.partial"
+    left.write_bytes(b"half")
+    mine.write_bytes(b"mine")
+    make(tmp_path / "out", "--count", "2")
+    assert not left.exists()
+    assert mine.exists()
+
+
 def test_other_wishes_make_all_anew_and_a_file_changed_by_hand_is_not_replaced(tmp_path: Path) -> None:
     make(tmp_path / "out", "--count", "2")
     (tmp_path / "out" / "structures" / "00000.npy").write_bytes(b"mine")

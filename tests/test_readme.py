@@ -46,12 +46,13 @@ def own_service(home: Path) -> Iterator[None]:
 @pytest.mark.usefixtures("own_service")
 def test_the_python_lines_run_as_they_stand(capsys: pytest.CaptureFixture[str]) -> None:
     names: dict[str, Any] = {}
-    for block in blocks("python")[:3]:
+    for block in blocks("python")[:4]:
         exec(compile(block, "README.md", "exec", dont_inherit=True), names)
     assert names["image"].shape == (128, 128, 3)
     assert names["image"].dtype == np.uint8
     assert names["refined"].shape == names["unsure"].shape == names["rough"].shape
     assert set(np.unique(names["refined"])) == {0, 1}
+    assert (names["tile"].shape, names["instances"].dtype) == ((256, 256, 3), np.uint16)
     assert names["recipe"]["seed"] == 8
     assert names["recipe"]["synthetic"] is True
     assert "4 of 4" in capsys.readouterr().out
@@ -59,7 +60,7 @@ def test_the_python_lines_run_as_they_stand(capsys: pytest.CaptureFixture[str]) 
 
 def test_the_engine_shown_is_an_engine() -> None:
     names: dict[str, Any] = {"__name__": "readme"}
-    exec(compile(blocks("python")[3], "README.md", "exec", dont_inherit=True), names)
+    exec(compile(blocks("python")[4], "README.md", "exec", dont_inherit=True), names)
     engine: Engine = names["ENGINE"]
     assert engine.describe().params[0].maximum == 255
     params, _ = engine.read_params({"brightness": 90})

@@ -43,6 +43,10 @@ class Journal:
         self._folder, self._again, self._name = folder, again, name
         self._lock = threading.Lock()  # guards _entries and the file
         self._entries = {} if again else _read(folder / name)
+        if (folder / name).exists():
+            from medsynth_core.formats.limits import sweep
+
+            sweep(folder)
 
     def done(self, name: str, made_from: str, outputs: Sequence[Path]) -> Entry | None:
         """Return the entry of a result that need not be made again, else None."""

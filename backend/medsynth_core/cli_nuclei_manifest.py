@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import medsynth_core
 from medsynth_core.cli_nuclei_order import Piece
-from medsynth_core.errors import InputError
-from medsynth_core.protocol import JobInfo, ModelCard, from_json, to_json
+from medsynth_core.cli_records import read_records, write_records
+from medsynth_core.protocol import JobInfo, ModelCard
 
-NAME = "manifest.json"
-FORMAT = 1
+NAME, KEY = "manifest.json", "pairs"
 WRITE_SECONDS = 5.0
 """A manifest of thousands of pairs is not written anew for each of them."""
 
@@ -59,7 +56,7 @@ class Manifest:
 
     def __init__(self, folder: Path, card: ModelCard, again: bool = False) -> None:
         self._path, self._card = folder / NAME, card
-        self._records = {} if again else _read(self._path)
+        self._records = {} if again else {record.name: record for record in read_records(self._path, Record, KEY)}
         self._written = 0.0
 
     def __contains__(self, name: str) -> bool:
@@ -73,25 +70,8 @@ class Manifest:
 
     def write(self) -> None:
         """Write the file, whole or not at all; nothing where there is no pair."""
-        from medsynth_core.formats.limits import write_file
-
         if not self._records:
             return
         about = {"id": self._card.id, "license": self._card.license, "data": self._card.data, "sha256": self._card.sha256}
-        pairs = [to_json(record) for _, record in sorted(self._records.items())]
-        maker = f"MedSynth {medsynth_core.__version__}"
-        content = {"format": FORMAT, "made_by": maker, "synthetic": True, "model": about, "pairs": pairs}
-        write_file(self._path, (json.dumps(content, indent=1) + "\n").encode())
+        write_records(self._path, KEY, [record for _, record in sorted(self._records.items())], model=about)
         self._written = time.monotonic()
-
-
-def _read(path: Path) -> dict[str, Record]:
-    if not path.exists():
-        return {}
-    try:
-        content = json.loads(path.read_text("utf-8"))
-        if content["format"] != FORMAT:
-            raise InputError(f"format {content['format']}")
-        return {record.name: record for record in from_json(tuple[Record, ...], content["pairs"], "pairs")}
-    except (ValueError, KeyError, TypeError, InputError):
-        raise InputError(f"{path} is there already and not as this command wrote it: move it away, or add --again") from None

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import medsynth_core
-from medsynth_core.errors import InputError
-from medsynth_core.protocol import JobInfo, from_json, to_json
+from medsynth_core.cli_records import read_records, write_records
+from medsynth_core.protocol import JobInfo
 from medsynth_core.tumor_words import gathered
 
-NAME = "request.json"
-FORMAT = 1
+NAME, KEY = "request.json", "volumes"
 RESOLVED, GOT, FLAG = "asked_", "got_", "flag"
 """How the keys of the engine's notes begin."""
 
@@ -68,33 +65,16 @@ class RequestFile:
 
     def __init__(self, folder: Path, again: bool = False) -> None:
         self._path = folder / NAME
-        self._records = {} if again else _read(self._path)
+        self._records = {} if again else {record.image: record for record in read_records(self._path, Record, KEY)}
 
     def __contains__(self, image: str) -> bool:
         return image in self._records
 
     def put(self, record: Record) -> None:
         """Write down a volume, the file whole or not at all."""
-        from medsynth_core.formats.limits import write_file
-
         self._records[record.image] = record
-        volumes = [to_json(one) for _, one in sorted(self._records.items())]
-        maker = f"MedSynth {medsynth_core.__version__}"
-        content = {"format": FORMAT, "made_by": maker, "synthetic": True, "volumes": volumes}
-        write_file(self._path, (json.dumps(content, indent=1) + "\n").encode())
+        write_records(self._path, KEY, [one for _, one in sorted(self._records.items())])
 
 
 def _noted(recipe: Mapping[str, Any], prefix: str) -> dict[str, Any]:
     return gathered({key.removeprefix(prefix): value for key, value in recipe.items() if key.startswith(prefix)})
-
-
-def _read(path: Path) -> dict[str, Record]:
-    if not path.exists():
-        return {}
-    try:
-        content = json.loads(path.read_text("utf-8"))
-        if content["format"] != FORMAT:
-            raise InputError(f"format {content['format']}")
-        return {record.image: record for record in from_json(tuple[Record, ...], content["volumes"], "volumes")}
-    except (ValueError, KeyError, TypeError, InputError):
-        raise InputError(f"{path} is there already and not as this command wrote it: move it away, or add --again") from None

@@ -133,6 +133,20 @@ class Client:
         with _cancelled_by_ctrl_c(job):
             return job.result("image"), job.result("mask")
 
+    def make_nuclei(self, nuclei: Any = None, model: str = "nuclei-he", seed: int = 0, **params: Any) -> tuple[Any, Any]:
+        """Return (image, instances) of histology, (y, x, 3) uint8 and (y, x) uint16, 0 = background; for `slices=n`, n of each.
+
+        `nuclei` (y, x) has a number for each nucleus: they are painted as they are, or others come between them with
+        `given="complete"`. `image` (y, x, 3) gives the stain; with `region` (y, x) all outside of it stays bit by bit. Volumes
+        for a Volume. What is left out is drawn from what training tiles were like. Ctrl-C cancels the job.
+        Raises InputError, ModelError, JobError.
+        """
+        given = {} if nuclei is None else {"mask": nuclei}
+        job = self.submit("nuclei", model=model, seed=seed, **given, **params)
+        with _cancelled_by_ctrl_c(job):
+            made = job.result("image"), job.result("instances")
+        return made if isinstance(nuclei, Volume) else (_tiles(made[0]), _tiles(made[1]))
+
     def submit(self, engine: str, model: str = "", seed: int = 0, note: str = "", **inputs_and_params: Any) -> Job:
         """Start a job and return it at once. Arrays and Volumes are inputs, all other keywords parameters.
 
@@ -251,6 +265,14 @@ def _in_the_form_of(given: Any, made: Volume) -> Any:
     if isinstance(given, Volume):
         return Volume(made.array, given.affine)
     return made.array if np.ndim(given) == 4 else made.to_image()
+
+
+def _tiles(made: Volume) -> Any:
+    """Return one tile as an image, several as images one after the other."""
+    if made.array.shape[1] == 1:
+        return made.to_image()
+    tiles = np.moveaxis(made.array, 0, -1)
+    return tiles[..., 0] if tiles.shape[-1] == 1 else tiles
 
 
 def _dtype(given: Any) -> np.dtype[Any]:

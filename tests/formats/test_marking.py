@@ -12,7 +12,7 @@ REFINED = {"engine": "refine", "synthetic": False, "inputs": {"image": "0f" * 32
 def test_a_lesion_in_a_real_volume_is_not_called_nobodys() -> None:
     assert "not a patient" in sentence(NEW)
     assert "not a patient" not in sentence(GROWN_INTO)
-    assert "patient's" in sentence(GROWN_INTO)
+    assert "the rest is the image given" in sentence(GROWN_INTO)
     assert is_synthetic(GROWN_INTO)
 
 
@@ -25,3 +25,11 @@ def test_iptc_tells_made_composed_and_enhanced_apart() -> None:
 def test_every_sentence_fits_the_shortest_field() -> None:
     for recipe in (NEW, GROWN_INTO, REFINED, {}):
         assert len(sentence(recipe).encode("ascii")) <= 64
+
+
+def test_an_image_made_anew_in_a_region_only_is_a_composite_and_one_whose_stain_was_taken_is_not() -> None:
+    edited = {"synthetic": True, "inputs": {"mask": "a", "image": "b", "region": "c"}}
+    stained = {"synthetic": True, "inputs": {"mask": "a", "image": "b"}}
+    assert "partly synthetic" in sentence(edited)
+    assert "partly" not in sentence(stained)
+    assert len(sentence(edited)) <= 64

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QPoint, Qt
 from qtpy.QtWidgets import QApplication, QWidget
 
 from medsynth_core import nuclei_edits
@@ -40,7 +40,6 @@ class Hand(Desk):
         widget.panel = None
         super().__init__(viewer, widget, viewer.window.add_dock_widget(widget, name="Nuclei", area="right"))
         self.labels = viewer.add_labels(labels, name="nuclei", **options)
-        viewer.reset_view()
         self.editor = NucleusEditor(viewer)
         self.edits: list[tuple[Any, ...]] = []
         self.refusals: list[str] = []
@@ -71,8 +70,10 @@ class Hand(Desk):
     def over(self, at: Place) -> None:
         """Move the mouse to a place, no button pressed."""
         canvas, point = self.place(at)
+        self.viewer.cursor.position = (-1.0,) * self.viewer.dims.ndim
+        strokes.QTest.mouseMove(canvas, point + QPoint(1, 0))
         strokes.QTest.mouseMove(canvas, point)
-        strokes.QTest.qWait(20)
+        self.wait("the mouse there", lambda: np.allclose(self.viewer.cursor.position[-2:], at, atol=0.3))
 
     def undo(self) -> None:
         self.focus()
@@ -95,7 +96,11 @@ def open_hand(make_napari_viewer_proxy: Callable[..., Any]) -> Callable[..., Han
     def make(labels: np.ndarray | None = None, **options: Any) -> Hand:
         viewer = make_napari_viewer_proxy(show=True)
         viewer.window.resize(1200, 800)
-        return Hand(viewer, field() if labels is None else labels, **options)
+        hand = Hand(viewer, field() if labels is None else labels, **options)
+        hand.focus()
+        strokes.settle(100)  # until the window has its final size: places on the canvas hold from then on
+        viewer.reset_view()
+        return hand
 
     return make
 
@@ -228,12 +233,16 @@ def test_a_drag_with_delete_deletes_nothing(open_hand: Open) -> None:
     assert np.array_equal(hand.labels.data, field())
 
 
-@pytest.mark.parametrize(("tool", "to", "why"), [("move", (20, -60), "leave the field"), ("duplicate", B, "others lie there")])
+@pytest.mark.parametrize(
+    ("tool", "to", "why"), [("move", (20.0, -20.0), "leave the field"), ("duplicate", B, "others lie there")]
+)
 def test_an_edit_that_cannot_be_made_says_why_and_changes_nothing(open_hand: Open, tool: str, to: Place, why: str) -> None:
     hand = open_hand(
         np.where(field() == 2, 0, field()) + 2 * (np.hypot(*(np.indices((64, 64)) - 20 - np.array([[[0]], [[24]]]))) <= 9)
     )
     before = hand.labels.data.copy()
+    hand.viewer.camera.zoom /= 4  # room on the canvas beside the field
+    strokes.settle(100)
     hand.editor.set_tool(tool)
     hand.drag(A, to)
     assert np.array_equal(hand.labels.data, before)

@@ -120,3 +120,14 @@ def test_what_is_beyond_the_reference_is_amber_and_what_is_drawn_is_not() -> Non
     assert [chip.text for chip in chips if chip.lamp is Lamp.AMBER] == ["Density 100: unusual", "Area 20: unusual"]
     spilled = check_shapes(Census(3, 9000.0, 3.0, largest_px=26_000), reference, (256, 256), CARD)
     assert "Huge nucleus" in [chip.text for chip in spilled]
+
+
+@given(fields, fields, st.integers(1, 3))
+def test_fresh_blobs_are_those_without_an_old_pixel_wherever_the_change_lies(
+    before: np.ndarray, now: np.ndarray, number: int
+) -> None:
+    of_number = pieces(np.where(now == number, 1, 0))
+    new = {piece for piece in of_number if all(before[place] != number for place in piece)}
+    found = [frozenset((int(y), int(x)) for y, x in zip(*places, strict=True)) for places in fresh_blobs(before, now, number)]
+    assert set(found) <= new
+    assert len(found) == len(new) - (bool(new) and len(new) == len(of_number))

@@ -57,7 +57,7 @@ class Ear:
     def run_ended(self, run: Run, ending: Ending, problem: MedSynthError | None) -> None:
         self.endings.append((ending, problem))
 
-    def hear(self, until: Callable[[], bool], seconds: float = 5) -> None:
+    def hear(self, until: Callable[[], bool], seconds: float = 20) -> None:
         deadline = time.monotonic() + seconds
         while not until():
             assert time.monotonic() < deadline, "not heard in time"

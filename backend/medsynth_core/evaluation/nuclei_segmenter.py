@@ -31,7 +31,7 @@ SLOPE_WEIGHT = 2.0
 class NucleiSegmenterSettings:
     """How the segmenter is trained; the same settings and samples give the same weights on the same device."""
 
-    steps: int = 800
+    steps: int = 600
     batch: int = 8
     widths: tuple[int, ...] = (32, 64, 96, 128)
     learning_rate: float = 3e-3

@@ -86,6 +86,12 @@ def placing(path: Path) -> Iterator[Path]:
         _remove(partial)
 
 
+def sweep(folder: Path) -> None:
+    """Remove what writers that were killed left half-written in `folder` and below; nobody else may be writing there."""
+    for partial in folder.rglob(f".{'[0-9a-f]' * 32}.partial"):
+        _remove(partial)
+
+
 def write_file(path: Path, content: bytes) -> None:
     """Write `content` to `path` in one step: it is there whole or not at all. Raises StorageFullError, InputError."""
     with placing(path) as partial, open(partial, "xb") as file:

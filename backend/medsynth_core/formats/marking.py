@@ -1,8 +1,8 @@
 """What makes a file say of itself where it comes from, in the words each format has for it.
 
 A recipe with `synthetic: False` made something from a real image (a refined mask): that is an algorithm's output, and is marked
-as such. Every other recipe made a synthetic image, also one that does not say so; one with a background put something synthetic
-into a real patient's image, which is no image of nobody.
+as such. Every other recipe made a synthetic image, also one that does not say so; one with a background, or with a region of an
+image, put something synthetic into what may be a real patient's image, which is no image of nobody.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ COMPOSITE_SOURCE_TYPE = _TERMS + "compositeWithTrainedAlgorithmicMedia"
 ENHANCED_SOURCE_TYPE = _TERMS + "algorithmicallyEnhanced"
 """IPTC's term for what an algorithm improved that was there before."""
 SENTENCE = f"Synthetic image made by MedSynth {medsynth_core.__version__}: not a patient"
-COMPOSITE_SENTENCE = f"MedSynth {medsynth_core.__version__}: synthetic lesion in a patient's real image"
+COMPOSITE_SENTENCE = f"MedSynth {medsynth_core.__version__}: partly synthetic, the rest is the image given"
 DERIVED_SENTENCE = f"Refined by an algorithm (MedSynth {medsynth_core.__version__}): check before use"
 
 _XMP = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
@@ -37,8 +37,12 @@ def is_synthetic(recipe: Mapping[str, Any]) -> bool:
 
 
 def is_composite(recipe: Mapping[str, Any]) -> bool:
-    """Return whether the recipe kept a real image and made a part of it synthetic."""
-    return is_synthetic(recipe) and "background" in recipe.get("inputs", {})
+    """Return whether the recipe kept an image that was given and made a part of it synthetic.
+
+    That is a background, or an image whose region was made anew. It may be a patient's.
+    """
+    given = set(recipe.get("inputs", {}))
+    return is_synthetic(recipe) and ("background" in given or {"image", "region"} <= given)
 
 
 def sentence(recipe: Mapping[str, Any]) -> str:

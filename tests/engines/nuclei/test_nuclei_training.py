@@ -13,10 +13,10 @@ from medsynth_core.engines.nuclei.batches import draw_free, image_batch, structu
 from medsynth_core.engines.nuclei.field import Keep, assembled
 from medsynth_core.engines.nuclei.model import NucleiModel, load_model
 from medsynth_core.engines.nuclei.network import Denoiser, HintEncoder, Spade
-from medsynth_core.engines.nuclei.objective import KNOWN_TIME, draw
+from medsynth_core.engines.nuclei.objective import KNOWN_TIME, draw, flow_loss
 from medsynth_core.engines.nuclei.presets import get_preset
 from medsynth_core.engines.nuclei.prior import Prior
-from medsynth_core.engines.nuclei.subset import chosen
+from medsynth_core.engines.nuclei.subset import chosen, features_of
 from medsynth_core.engines.nuclei.tiles import Tile, patches
 from medsynth_core.errors import InputError, ModelError, ParameterError
 from medsynth_core.imaging.nuclei_maps import maps_of
@@ -60,6 +60,24 @@ def test_known_positions_are_hardly_noisy_and_free_ones_share_a_time(tiles: tupl
         assert len(torch.unique(times[free > 0.5])) <= 1
         assert float(times[free < 0.5].max() if (free < 0.5).any() else 0) <= KNOWN_TIME
     assert 0 < float(batch.free.mean()) < 1
+
+
+def test_an_error_in_a_nucleus_counts_as_one_beside_it_while_structures_are_taught(tiles: tuple[Tile, ...]) -> None:
+    """A weight that follows the truth pulls the mean towards nuclei: too many, and too large."""
+    batch = structure_batch(tiles, 4, np.random.default_rng(0))
+    batch = dataclasses.replace(batch, free=torch.ones_like(batch.free))
+    chance = draw(batch, torch.Generator().manual_seed(0))
+    chance = dataclasses.replace(chance, times=torch.full_like(chance.times, 0.5))
+    inside = (batch.region > 0.5).float()
+
+    def loss(where: torch.Tensor) -> float:
+        class Wrong(torch.nn.Module):
+            def forward(self, *_: object) -> torch.Tensor:
+                return batch.clean + where / where.sum().sqrt()
+
+        return float(flow_loss(Wrong(), None, batch, chance))
+
+    assert loss(inside) == pytest.approx(loss(1 - inside), rel=1e-4)
 
 
 def test_the_hint_of_an_image_batch_is_the_structure_of_its_nuclei(tiles: tuple[Tile, ...]) -> None:
@@ -140,6 +158,12 @@ def test_subsets_of_labels_are_as_large_as_asked_and_repeatable() -> None:
     assert [len(chosen(cells, percent)) for percent in (10, 20, 50, 100)] == [2, 4, 10, 20]
     with pytest.raises(ParameterError, match="label percent is 0"):
         chosen(cells, 0)
+
+
+def test_features_are_the_same_bits_however_a_picture_lies_in_memory() -> None:
+    planes = np.random.default_rng(0).integers(0, 256, (3, 256, 256), np.uint8)
+    interleaved = np.moveaxis(np.ascontiguousarray(np.moveaxis(planes, 0, -1)), -1, 0)
+    assert features_of(planes).tobytes() == features_of(interleaved).tobytes()
 
 
 def test_new_nuclei_take_only_free_places_and_new_numbers() -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import copy
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from medsynth_core.diffusion.tiles import Window, windows_over
 from medsynth_core.engines.nuclei import network as network_file
 from medsynth_core.engines.nuclei.batches import half_free, hint_of
 from medsynth_core.engines.nuclei.field import Instances, Keep, assembled, on_canvas
+from medsynth_core.engines.nuclei.grain import BANDS, with_grain
 from medsynth_core.engines.nuclei.network import HINTS, Control, Denoiser
 from medsynth_core.engines.nuclei.objective import TIME_SHIFT
 from medsynth_core.engines.nuclei.prior import Likeness, Prior, scaled
@@ -34,11 +34,11 @@ from medsynth_core.engines.nuclei.stain import Stain
 from medsynth_core.engines.nuclei.tiles import PIXELS
 from medsynth_core.errors import ModelError
 from medsynth_core.imaging.nuclei_maps import doubled, halved, instances_of, maps_of
-from medsynth_core.models.folder import verify
+from medsynth_core.models.folder import verify, write_json
 from medsynth_core.protocol import ModelCard
 
 CLASS_NAME, PRIOR_FILE = "NucleiMaker", "prior.json"
-STRUCTURE_NOISE, IMAGE_NOISE = 0, 1
+STRUCTURE_NOISE, IMAGE_NOISE, GRAIN_NOISE = 0, 1, 2
 """Index in the stream of noise of a seed."""
 
 
@@ -85,7 +85,10 @@ class NucleiModel:
         image: Tensor | None = None,
         free: npt.NDArray[np.bool_] | None = None,
     ) -> Tensor:
-        """Return an image (3, y, x) in [−1, 1] of an instance map (y, x); with `image` (3, y, x), made only where `free`."""
+        """Return an image (3, y, x) in [−1, 1] of an instance map (y, x), with the grain of the stain.
+
+        With `image` (3, y, x), it is made only where `free`.
+        """
         y, x = instances.shape
         everywhere = np.ones((y, x), bool) if free is None else free
         canvas, open_ = on_canvas(Keep(instances.astype(np.int32), everywhere), PIXELS)
@@ -104,7 +107,10 @@ class NucleiModel:
         noise = noise_for(seed, IMAGE_NOISE, tuple(known.shape)).to(self.device)
         room = torch.from_numpy(open_)[None, None].float().to(self.device)
         made = denoise(predict, noise, known.to(self.device), room, PIXELS, manner.steps, TIME_SHIFT)
-        return made[0, :, :y, :x].clamp(-1, 1).cpu()
+        light = (made[0, :, :y, :x].cpu().double().numpy() + 1) / 2
+        if stain.grain:
+            light = with_grain(light, stain.grain, noise_for(seed, GRAIN_NOISE, (BANDS, y, x)).numpy(), everywhere)
+        return torch.from_numpy(light * 2 - 1).float().clamp(-1, 1)
 
     def _guided(
         self,
@@ -147,11 +153,5 @@ def save_model(structures: nn.Module, images: nn.Module, hints: nn.Module, prior
     for name, part in parts.items():
         copy.deepcopy(part).half().save_pretrained(folder / name)  # type: ignore[operator]
     classes = {name: [network_file.__name__, type(part).__name__] for name, part in parts.items()}
-    _write(folder / PRIOR_FILE, prior.to_json())
-    _write(folder / "model_index.json", {"_class_name": CLASS_NAME, "_medsynth_version": __version__, **classes})
-
-
-def _write(path: Path, content: object) -> None:
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(content, indent=None if path.name == PRIOR_FILE else 2) + "\n", "utf-8")
-    os.replace(partial, path)
+    write_json(folder / PRIOR_FILE, prior.to_json())
+    write_json(folder / "model_index.json", {"_class_name": CLASS_NAME, "_medsynth_version": __version__, **classes})

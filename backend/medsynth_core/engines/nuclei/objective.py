@@ -62,10 +62,14 @@ def draw(batch: Fields, generator: torch.Generator, dropout: float = CONDITION_D
 
 
 def flow_loss(denoiser: nn.Module, hints: nn.Module | None, batch: Fields, chance: Chance) -> Tensor:
-    """Return the mean velocity loss over the free positions; a nucleus counts as the background beside it, not as its area."""
+    """Return the mean velocity loss over the free positions.
+
+    Where the structure is given, a nucleus counts as much as the background beside it, not as its area. Where it is to be made,
+    all count alike: a weight that follows the truth is a bias, and gave 1.4 times the nuclei asked for, each 1.4 times as large.
+    """
     control = None if hints is None else hints(batch.hint, chance.keep)
     x_t = torch.lerp(batch.clean, chance.noise, chance.times)
     made = denoiser(x_t, chance.times, batch.numbers, chance.asked, control)
     error = ((made - batch.clean) / chance.times.clamp_min(T_FLOOR)).square().mean(dim=1, keepdim=True)
-    weight = area_weight(batch.region, ceiling=4.0) * batch.free
+    weight = batch.free if hints is None else area_weight(batch.region, ceiling=4.0) * batch.free
     return (error * weight).sum() / weight.sum().clamp_min(1)

@@ -60,14 +60,16 @@ class Prior:
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON value of the prior."""
-        rows = [[row.density, row.size_px, *map(float, row.stain.vector())] for row in self.rows]
+        rows = [[row.density, row.size_px, *map(float, row.stain.vector()), *row.stain.grain] for row in self.rows]
         return {"rows": [[round(v, 5) for v in row] for row in rows], "area_quantiles_px": list(self.area_quantiles_px)}
 
     @classmethod
     def from_json(cls, content: Any) -> Prior:
         """Return the prior of a JSON value. Raises ModelError for another."""
         try:
-            rows = tuple(Likeness(row[0], row[1], Stain.from_vector(np.array(row[2:13]))) for row in content["rows"])
+            rows = tuple(
+                Likeness(row[0], row[1], Stain.from_vector(np.array(row[2:13]), tuple(row[13:]))) for row in content["rows"]
+            )
             return cls(rows, tuple(float(q) for q in content["area_quantiles_px"]))
         except (KeyError, TypeError, IndexError, ValueError):
             raise ModelError("the prior of this nuclei model is damaged: get the model again") from None

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from medsynth_core.engines.nuclei.grain import Grain, grain_of
 from medsynth_core.errors import InputError
 
 LEAST_OD = 0.15
@@ -34,12 +35,16 @@ Image = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Stain:
-    """hematoxylin, eosin: unit optical density (red, green, blue); full: amounts at the 99th percentile; white: I0, 0 to 255."""
+    """hematoxylin, eosin: unit optical density (red, green, blue); full: amounts at the 99th percentile; white: I0, 0 to 255.
+
+    grain: the finest texture of the tile (`grain`), not told to the network; empty where it is not known.
+    """
 
     hematoxylin: tuple[float, float, float]
     eosin: tuple[float, float, float]
     full: tuple[float, float]
     white: tuple[float, float, float]
+    grain: Grain = ()
 
     def vector(self) -> npt.NDArray[np.float32]:
         """Return the eleven numbers on scales of about 1."""
@@ -48,10 +53,10 @@ class Stain:
         return (numbers - CENTER) / SPREAD
 
     @classmethod
-    def from_vector(cls, vector: npt.NDArray[np.floating]) -> Stain:
-        """Return the stain of eleven numbers; the inverse of `vector`."""
+    def from_vector(cls, vector: npt.NDArray[np.floating], grain: Grain = ()) -> Stain:
+        """Return the stain of eleven numbers, the inverse of `vector`, with its grain."""
         n = [float(v) for v in np.asarray(vector) * SPREAD + CENTER]
-        return cls((n[0], n[1], n[2]), (n[3], n[4], n[5]), (n[6], n[7]), (n[8] * 255, n[9] * 255, n[10] * 255))
+        return cls((n[0], n[1], n[2]), (n[3], n[4], n[5]), (n[6], n[7]), (n[8] * 255, n[9] * 255, n[10] * 255), grain)
 
     @property
     def matrix(self) -> npt.NDArray[np.float64]:
@@ -74,7 +79,7 @@ def stain_of(image: Image) -> Stain:
     hematoxylin, eosin = sorted((np.abs(end) / np.linalg.norm(end) for end in ends), key=lambda v: -v[0])  # it takes more red
     amounts = np.linalg.lstsq(np.stack([hematoxylin, eosin], axis=1), stained, rcond=None)[0]
     full = np.percentile(amounts, FULL_PERCENT, axis=1).clip(0.05, FULL_MOST)
-    return Stain(_three(hematoxylin), _three(eosin), (float(full[0]), float(full[1])), _three(white))
+    return Stain(_three(hematoxylin), _three(eosin), (float(full[0]), float(full[1])), _three(white), grain_of(image / 255))
 
 
 def restained(image: Image, stain: Stain, wanted: Stain) -> Image:
@@ -98,7 +103,7 @@ def varied(stain: Stain, rng: np.random.Generator, amount: float = 1.0) -> Stain
 
     strength = np.array(stain.full) * np.exp(rng.normal(0, 0.15 * amount, 2))
     white = np.clip(np.array(stain.white) * np.exp(rng.normal(0, 0.04 * amount, 3)), 60, 255)
-    return Stain(near(stain.hematoxylin), near(stain.eosin), (float(strength[0]), float(strength[1])), _three(white))
+    return Stain(near(stain.hematoxylin), near(stain.eosin), (float(strength[0]), float(strength[1])), _three(white), stain.grain)
 
 
 def _density(pixels: npt.NDArray[np.float64], white: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

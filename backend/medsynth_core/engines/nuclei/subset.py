@@ -36,7 +36,8 @@ def chosen(tiles: tuple[Tile, ...], percent: int, seed: int = 0) -> tuple[Tile, 
 
 def features_of(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
     """Return what an image (3, y, x) looks like: mean, spread and percentiles of each color, and its contrast at three scales."""
-    pixels = image.astype(np.float64)
+    channels_last = np.ascontiguousarray(np.moveaxis(image, 0, -1))  # sums in another order end in another digit: another choice
+    pixels = np.moveaxis(channels_last, -1, 0).astype(np.float64)
     flat = pixels.reshape(3, -1)
     grey = pixels.mean(axis=0)
     smooth = [ndimage.gaussian_filter(grey, scale) for scale in SCALES_PX]

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import medsynth_core
 from medsynth_core import launcher, places
+from medsynth_core.cli_evaluate import add_evaluate_arguments
 from medsynth_core.cli_nuclei import add_nuclei_arguments
 from medsynth_core.cli_nuclei import nuclei as make_nuclei
 from medsynth_core.cli_parser import Parser
@@ -193,6 +194,7 @@ def build_parser() -> Parser:
     learn = commands.add_parser("train", help=_first_line(train), allow_abbrev=False)
     add_train_arguments(learn)
     learn.set_defaults(run=train)
+    add_evaluate_arguments(commands.add_parser("evaluate", help="measure whether synthetic data helps, is faithful, or copies"))
     _add_models(commands.add_parser("models", help="list, show, add and verify models"))
     _add_engine(commands.add_parser("engine", help="start, stop and watch the local service"))
     show = commands.add_parser("demo", help=_first_line(demo))

@@ -66,8 +66,8 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def write_json(path: Path, content: object) -> None:
+def write_json(path: Path, content: object, indent: int = 2) -> None:
     """Write a part of a model folder that is JSON, such as model_index.json; the file is whole or absent."""
     partial = path.with_name(f"{path.name}.partial")
-    partial.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
+    partial.write_text(json.dumps(content, indent=indent) + "\n", "utf-8")
     os.replace(partial, path)

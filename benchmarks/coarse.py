@@ -46,7 +46,7 @@ def measure(model: str, asked: argparse.Namespace) -> Row:
     """Return one model's row; with --card, put its figures on its card."""
     folder = asked.folder or registry.find(model)
     data = asked.data / FOLDERS[model] / "train"
-    held_out = read_sides(data, COARSE_STARTERS[model].source.columns(data)).validation
+    held_out = read_sides(data, COARSE_STARTERS[model].source.columns(data)).held_out
     loaded = CoarseModel.load(folder, asked.device)
     started = time.perf_counter()
     found = scores(loaded, held_out)

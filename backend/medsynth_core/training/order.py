@@ -34,3 +34,9 @@ class TrainingOrder:
     device: str = "cpu"
     volumes: VolumeOptions = ALL_DEFAULT
     label_percent: int = 100
+
+    @property
+    def split_said(self) -> str:
+        """How the cases are parted, as a model's card says it."""
+        by = "by group column" if self.columns and self.columns.group else "look-alikes kept together"
+        return f"{by}; 15 % held out, 5 % to choose by"

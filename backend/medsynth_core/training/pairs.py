@@ -71,11 +71,6 @@ def is_held_out(group: str) -> bool:
     return int(hashlib.sha256(group.encode()).hexdigest()[:8], 16) % 100 < HELD_OUT_PERCENT
 
 
-def split(pairs: tuple[Pair, ...]) -> tuple[tuple[Pair, ...], tuple[Pair, ...]]:
-    """Return (training, validation), whole groups on one side."""
-    return tuple(p for p in pairs if not is_held_out(p.group)), tuple(p for p in pairs if is_held_out(p.group))
-
-
 def without_duplicates(pairs: tuple[Pair, ...]) -> tuple[Pair, ...]:
     """Return the pairs with each distinct image once: the first by stem stays."""
     seen: dict[str, Pair] = {}

@@ -24,6 +24,7 @@ from medsynth_core.models.folder import verify
 from medsynth_core.protocol import ModelCard
 from medsynth_core.training.loop import Pace, TrainingProgress, train
 from medsynth_core.training.order import TrainingOrder
+from medsynth_core.training.sides import SIDES, side_of
 from tests.toy_pairs import picture, save, write_pairs
 
 EVERY_STEP = Pace(report_every=1, look_every=3, save_every=1)
@@ -66,7 +67,7 @@ def test_what_the_synthesizer_holds_out_teaches_no_coarse_network(with_table: Pa
     ours = toy(with_table, starter=coarse)
     theirs = prepare_synthesize(with_table, TrainingOrder(preset="toy", starter=starter))
     assert isinstance(theirs, SynthesizeRecipe)
-    assert len(theirs.validation) >= 2
+    assert len(theirs.validation) >= 1
     assert shown(theirs.validation.masks) == shown(ours.validation.shares[:, 0] // 255)
     assert shown(theirs.training.masks) == shown(ours.training.shares[:, 0] // 255)
     assert not shown(ours.training.shares) & shown(ours.validation.shares)
@@ -96,8 +97,8 @@ def test_an_image_at_work_reaches_the_network_as_it_did_in_training(tmp_path: Pa
         model.draw(percentile_normalized(read(path).array)[:, 0])
     at_work = {part[0].numpy().astype(np.float16).tobytes() for part in seen}
     in_training = {image.tobytes() for side in (recipe.training, recipe.validation) for image in side.images}
-    assert len(in_training) == 10
-    assert at_work == in_training
+    assert len(in_training) == 7, "three of ten are held out"
+    assert in_training <= at_work
     assert all(float(part.min()) >= -1 and float(part.max()) <= 1 for part in seen)
 
 
@@ -145,7 +146,7 @@ def test_the_card_says_what_it_is(data: Path) -> None:
     assert (card.id, card.engine, card.role, card.steps) == ("mine", "refine", "coarse", 6)
     assert (card.channels, card.size, card.license) == (3, (32, 32), "CC0")
     assert [(label.value, label.name) for label in card.labels] == [(0, "background"), (1, "cyst")]
-    assert card.trained_on == "9 pairs, 3 held out"
+    assert card.trained_on == "8 pairs, 1 to choose by, 3 held out"
 
 
 @pytest.mark.parametrize("name", COARSE_STARTERS)
@@ -165,7 +166,7 @@ def test_a_starter_keeps_its_own_length_and_light(with_table: Path) -> None:
 
 def test_color_pictures_can_be_learned_in_grey(data: Path) -> None:
     recipe = toy(data, grey=True)
-    assert recipe.training.images.shape == (9, 1, 32, 32)
+    assert recipe.training.images.shape == (8, 1, 32, 32)
     assert float(recipe.training.images.std()) > 0.1
 
 
@@ -209,7 +210,7 @@ def test_a_lesion_thinner_than_the_grid_is_faint_not_lost(tmp_path: Path) -> Non
     assert recipe.training.shares.max() == round(255 / 8)
 
 
-def test_without_held_out_pairs_there_is_no_validation(tmp_path: Path) -> None:
+def test_without_pairs_to_choose_by_there_is_no_validation(tmp_path: Path) -> None:
     recipe = toy(write_pairs(tmp_path / "data", 1))
     assert len(recipe.validation) == 0
     assert math.isnan(recipe.validation_loss(recipe.build()))
@@ -218,7 +219,8 @@ def test_without_held_out_pairs_there_is_no_validation(tmp_path: Path) -> None:
 
 def test_masks_with_other_labels_are_all_named(tmp_path: Path) -> None:
     folder = several_labels(tmp_path / "data")
-    with_three = [i for i in range(8) if picture(i)[1][:, 16:].any()]
+    seen = [i for i in range(8) if side_of(f"case{i:02d}") != SIDES[2]]
+    with_three = [i for i in seen if picture(i)[1][:, 16:].any()]
     with pytest.raises(TrainingDataError, match="--label") as caught:
         toy(folder, label_names={1: "cyst"})
     assert sorted(line.split(":")[0] for line in caught.value.offenders) == [f"case{i:02d}.png" for i in with_three]

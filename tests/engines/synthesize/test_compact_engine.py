@@ -262,9 +262,9 @@ def test_a_folder_of_another_kind_is_refused(folder: Path, tmp_path: Path, conte
 
 
 def test_an_unknown_label_in_the_training_masks_is_refused(tmp_path: Path) -> None:
-    data = write_pairs(tmp_path / "data", 2)
-    save((5 * disc(32, (16, 16), 6)).astype(np.uint8), data / "masks" / "case01.png")
-    save((2 * disc(32, (16, 16), 6)).astype(np.uint8), data / "masks" / "case00.png")
+    data = write_pairs(tmp_path / "data", 12)
+    for i in range(12):
+        save(((2 if i % 2 else 5) * disc(32, (16, 16), 6)).astype(np.uint8), data / "masks" / f"case{i:02d}.png")
     with pytest.raises(TrainingDataError, match="label 5"):
         prepare(data, TrainingOrder(preset="toy", label_names={2: "cyst"}))
     card = recipe_on(data).blank_card

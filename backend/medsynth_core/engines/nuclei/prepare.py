@@ -18,7 +18,7 @@ from medsynth_core.training.duplicates import group_near_duplicates
 from medsynth_core.training.nuclei_sets import NUCLEI
 from medsynth_core.training.order import TrainingOrder
 from medsynth_core.training.pairs import Pair, without_duplicates
-from medsynth_core.training.sides import SIDES, side_of
+from medsynth_core.training.sides import parted
 
 
 def prepare(data: Path, order: TrainingOrder) -> NucleiRecipe:
@@ -26,20 +26,20 @@ def prepare(data: Path, order: TrainingOrder) -> NucleiRecipe:
     if order.starter not in ("", NUCLEI_HE):
         raise ParameterError(f"starter is {order.starter!r}: of nuclei there is {NUCLEI_HE}")
     pairs = starter_pairs(data) if order.starter else own_pairs(data, order)
-    training, validation = split(pairs, bool(order.starter))
-    tiles = read_tiles(training)
+    sides = parted(pairs, lambda pair: pair.group)
+    tiles = read_tiles(sides.training)
     cells = tuple(patch for tile in tiles for patch in patches(tile))
     kept = chosen(cells, order.label_percent, order.seed)
     if not any((patch.instances > 0).any() for patch in kept):
         raise TrainingDataError(f"{data.name} has no nucleus on the training side: give more tiles")
     prior = Prior.fit(kept)
-    card = replace(_card(data, order, len(pairs)), figures=prior.figures(), trained_on=_counted(training, cells, kept, order))
+    counted = _counted(sides.training, cells, kept, order)
+    card = replace(_card(data, order, len(pairs)), figures=prior.figures(), trained_on=counted)
     if order.base is not None:
         card = _going_on(card, read_card(order.base))
-    learned = tiles if order.label_percent == ALL_PERCENT else kept
-    return NucleiRecipe(
-        _preset(order), learned, read_tiles(validation), prior, card, order.seed, order.base, order.device, _notices(order, card)
-    )
+    learned, chosen_by = tiles if order.label_percent == ALL_PERCENT else kept, read_tiles(sides.tuning)
+    notices = _notices(order, card)
+    return NucleiRecipe(_preset(order), learned, chosen_by, prior, card, order.seed, order.base, order.device, notices)
 
 
 def starter_pairs(data: Path) -> tuple[Pair, ...]:
@@ -53,17 +53,6 @@ def own_pairs(data: Path, order: TrainingOrder) -> tuple[Pair, ...]:
     """Return the user's tiles; those of one slide are known by the group column, else look-alikes stay together."""
     pairs = without_duplicates(survey(data, order.columns))
     return pairs if order.columns and order.columns.group else group_near_duplicates(pairs)
-
-
-def split(pairs: tuple[Pair, ...], keeps_tuning: bool) -> tuple[tuple[Pair, ...], tuple[Pair, ...]]:
-    """Return (training, validation), whole groups on one side. A starter validates on its tuning side and never sees what is held
-    out; a folder so small that all of it would be held out is learned from whole."""
-    on = {side: tuple(pair for pair in pairs if side_of(pair.group) == side) for side in SIDES}
-    training, tuning, held_out = (on[side] for side in SIDES)
-    if keeps_tuning:
-        return training, tuning
-    learned = tuple(pair for pair in pairs if pair not in held_out)
-    return (learned, held_out) if learned else (pairs, ())
 
 
 def _preset(order: TrainingOrder) -> Preset:
@@ -104,6 +93,6 @@ def _card(data: Path, order: TrainingOrder, count: int) -> ModelCard:
         fit="tile",
         license=order.license,
         data=f"{count} tiles of the user's folder {data.resolve().name}",
-        split=f"{'by group column' if order.columns and order.columns.group else 'look-alikes kept together'}; 15 % held out",
+        split=order.split_said,
         notes=NOTES,
     )

@@ -32,7 +32,7 @@ STRIP_PIECES, STRIP_SEED, STRIP_MANNER = 4, 100, Manner(steps=8, guidance=1.0)
 
 @dataclass(frozen=True)
 class NucleiRecipe(FromPreset):
-    """A preset, the tiles of both sides of the split, what the training patches were like, and the card to be."""
+    """A preset, the tiles to learn from and those to choose by (`validation`), what training patches were like, the card."""
 
     preset: Preset
     training: tuple[Tile, ...]

@@ -64,7 +64,7 @@ class CoarseArrays:
 
 @dataclass(frozen=True)
 class CoarseRecipe(FromPreset):
-    """A preset, the data of both sides of the split, and the card to be."""
+    """A preset, the pairs to learn from and those to choose by (`validation`), and the card to be."""
 
     preset: CoarsePreset
     training: CoarseArrays
@@ -91,7 +91,7 @@ class CoarseRecipe(FromPreset):
 
     @torch.no_grad()
     def validation_loss(self, networks: nn.ModuleDict) -> float:
-        """Return the mean loss of up to 128 held-out pairs as they are."""
+        """Return the mean loss of up to 128 pairs of the tuning side as they are."""
         if not len(self.validation):
             return math.nan
         rows = torch.linspace(0, len(self.validation) - 1, min(VALIDATION_ITEMS, len(self.validation))).round().long()
@@ -103,7 +103,7 @@ class CoarseRecipe(FromPreset):
 
     @torch.no_grad()
     def strip(self, networks: nn.ModuleDict) -> np.ndarray:
-        """Return three rows: images, what the network makes of them, true masks; held out where there are such."""
+        """Return three rows: images, what the network makes of them, true masks; of the tuning side where there is one."""
         source = self.validation if len(self.validation) else self.training
         rows = torch.linspace(0, len(source) - 1, STRIP_SAMPLES).long()
         images, truth = (part.to(self.device) for part in source.batch(rows))
@@ -124,7 +124,7 @@ def prepare_coarse(data: Path, order: TrainingOrder) -> CoarseRecipe:
     sides = read_sides(data, columns)
     card = starter.card if starter else _own_card(data, order, sides)
     card = replace(card, size=(preset.pixels, preset.pixels), trained_on=sides.counted)
-    arrays, learned = load(sides.pairs, card), len(sides.training)  # read together: all offenders are named at once
+    arrays, learned = load(sides.seen, card), len(sides.training)  # read together: all offenders are named at once
     return CoarseRecipe(preset, arrays.part(0, learned), arrays.part(learned, None), card, order.seed, order.device)
 
 
@@ -169,7 +169,7 @@ def _preset(order: TrainingOrder) -> CoarsePreset:
     return replace(named, steps=order.steps or named.steps, batch=order.batch or named.batch)
 
 
-def _own_card(data: Path, order: TrainingOrder, sides: Sides) -> ModelCard:
+def _own_card(data: Path, order: TrainingOrder, sides: Sides[Pair]) -> ModelCard:
     return ModelCard(
         id=order.model_id,
         title=order.model_id,
@@ -178,17 +178,17 @@ def _own_card(data: Path, order: TrainingOrder, sides: Sides) -> ModelCard:
         size=(COARSE.pixels, COARSE.pixels),
         labels=_labels(order, sides),
         license=order.license,
-        data=f"{len(sides.pairs)} pairs of the user's folder {data.resolve().name}",
+        data=f"{sides.count} pairs of the user's folder {data.resolve().name}",
         role="coarse",
-        split=f"{'by group column' if order.columns and order.columns.group else 'look-alikes kept together'}; 15 % held out",
+        split=order.split_said,
         notes=COARSE_NOTE,
     )
 
 
-def _labels(order: TrainingOrder, sides: Sides) -> tuple[LabelInfo, ...]:
+def _labels(order: TrainingOrder, sides: Sides[Pair]) -> tuple[LabelInfo, ...]:
     if order.label_names is not None:
         return vocabulary_of(order.label_names, set())
-    found = {int(value) for pair in sides.pairs for value in np.unique(read_mask(pair.mask).array)}
+    found = {int(value) for pair in sides.seen for value in np.unique(read_mask(pair.mask).array)}
     return vocabulary_of(None, {1} if found <= {0, 255} else found)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from medsynth_core.engines.refine.items import Item
 from medsynth_core.engines.refine.presets import DISCRETE, Preset, get_preset
 from medsynth_core.engines.refine.recipe import RefineRecipe
 from medsynth_core.engines.refine.sources import SOURCES, items_of, read_source
@@ -14,9 +13,9 @@ from medsynth_core.errors import ParameterError
 from medsynth_core.models.card import read_card
 from medsynth_core.protocol import ModelCard
 from medsynth_core.training.order import TrainingOrder
-from medsynth_core.training.pairs import Columns
+from medsynth_core.training.pairs import Columns, Pair
 from medsynth_core.training.recipe import Recipe
-from medsynth_core.training.sides import SIDES, read_sides
+from medsynth_core.training.sides import SIDES, Sides, read_sides
 
 
 def prepare(data: Path, order: TrainingOrder) -> Recipe:
@@ -45,15 +44,15 @@ def _shipped(data: Path, order: TrainingOrder) -> RefineRecipe:
 
 def _own(data: Path, order: TrainingOrder) -> RefineRecipe:
     there = read_sides(data, order.columns or Columns())
-    sides = [tuple(items_of(side, data.resolve().name)) for side in (there.training, there.validation)]
+    sides = [tuple(items_of(side, data.resolve().name)) for side in (there.training, there.tuning)]
     preset = _adjusted(get_preset(order.preset or DISCRETE.name), order)
-    card = _own_card(data, order, sides, preset)
+    card = _own_card(data, order, there, preset)
     if order.base is not None:
         card, preset = _going_on(card, preset, read_card(order.base))
     return RefineRecipe(preset, (sides[0],), (1.0,), sides[1], card, order.seed, order.base, order.device)
 
 
-def _own_card(data: Path, order: TrainingOrder, sides: list[tuple[Item, ...]], preset: Preset) -> ModelCard:
+def _own_card(data: Path, order: TrainingOrder, sides: Sides[Pair], preset: Preset) -> ModelCard:
     return ModelCard(
         id=order.model_id,
         title=order.model_id,
@@ -62,9 +61,9 @@ def _own_card(data: Path, order: TrainingOrder, sides: list[tuple[Item, ...]], p
         size=(preset.pixels, preset.pixels),
         labels=(),
         license=order.license,
-        data=f"{sum(map(len, sides))} pairs of the user's folder {data.resolve().name}",
-        trained_on=f"{len(sides[0])} pairs, {len(sides[1])} held out",
-        split=f"{'by group column' if order.columns and order.columns.group else 'look-alikes kept together'}; 15 % held out",
+        data=f"{sides.count} pairs of the user's folder {data.resolve().name}",
+        trained_on=sides.counted,
+        split=order.split_said,
         notes=CARD.notes,
     )
 

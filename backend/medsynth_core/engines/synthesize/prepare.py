@@ -21,7 +21,7 @@ from medsynth_core.protocol import LabelInfo, ModelCard, ParamInfo, ParamKind
 from medsynth_core.training.labels import vocabulary_of
 from medsynth_core.training.order import TrainingOrder
 from medsynth_core.training.pairs import Columns, Pair
-from medsynth_core.training.sides import read_sides
+from medsynth_core.training.sides import Sides, read_sides
 
 if TYPE_CHECKING:
     from medsynth_core.engines.synthesize.stable_diffusion_recipe import StableDiffusionRecipe
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _Material:
-    """Both sides of the split, each option's values, and the card to be."""
+    """What is learned from and what is chosen by, each option's values, and the card to be."""
 
     training: tuple[Pair, ...]
-    validation: tuple[Pair, ...]
+    tuning: tuple[Pair, ...]
     options: dict[str, tuple[str, ...]]
     card: ModelCard
 
@@ -73,7 +73,7 @@ def _on_stable_diffusion(data: Path, order: TrainingOrder, base: Path) -> Stable
     option = ParamInfo(PROMPT, "Prompt", ParamKind.TEXT, prompt, help="What the image shows, in words", advanced=True)
     notes = f"{material.card.notes} Weights derived from {base.name}: its license applies too."
     card = replace(material.card, options=(*material.card.options, option), notes=notes)
-    learned, held_out = _arrays(replace(material, card=card))
+    learned, chosen_by = _arrays(replace(material, card=card))
 
     def captioned(arrays: PairArrays, pairs: tuple[Pair, ...]) -> paper.CaptionedPairs:
         return paper.CaptionedPairs(arrays, tuple(caption(card, {**p.options, PROMPT: p.prompt or prompt}) for p in pairs))
@@ -83,7 +83,7 @@ def _on_stable_diffusion(data: Path, order: TrainingOrder, base: Path) -> Stable
         load_surroundings(base, order.device),
         preset,
         captioned(learned, material.training),
-        captioned(held_out, material.validation),
+        captioned(chosen_by, material.tuning),
         card,
         order.seed,
         order.device,
@@ -94,20 +94,20 @@ def _read(data: Path, order: TrainingOrder, preset: Preset) -> _Material:
     starter = get_starter(order.starter) if order.starter else None
     columns = order.columns or (starter.columns(data) if starter else Columns())
     sides = read_sides(data, columns)
-    values = dataset.values_of_options(sides.pairs)
+    values = dataset.values_of_options(sides.seen)
     side = preset.stages[-1][1]
     card = replace(
-        starter.card if starter else _own_card(data, order, sides.pairs, preset),
+        starter.card if starter else _own_card(data, order, sides, preset),
         size=(side, side),
         options=tuple(_option(name, there) for name, there in values.items()),
         trained_on=sides.counted,
     )
-    return _Material(sides.training, sides.validation, values, card)
+    return _Material(sides.training, sides.tuning, values, card)
 
 
 def _arrays(material: _Material) -> tuple[PairArrays, PairArrays]:
     card = material.card
-    sides = [dataset.load(p, card.size, card.channels, material.options) for p in (material.training, material.validation)]
+    sides = [dataset.load(p, card.size, card.channels, material.options) for p in (material.training, material.tuning)]
     for side in sides:
         dataset.check_labels(side.masks, {label.value for label in card.labels})
     return sides[0], sides[1]
@@ -128,7 +128,7 @@ def _adjusted(preset: Preset, order: TrainingOrder) -> Preset:
     return replace(preset, steps=order.steps or preset.steps, batch=order.batch or preset.batch)
 
 
-def _own_card(data: Path, order: TrainingOrder, pairs: tuple[Pair, ...], preset: Preset) -> ModelCard:
+def _own_card(data: Path, order: TrainingOrder, sides: Sides[Pair], preset: Preset) -> ModelCard:
     side = preset.stages[-1][1]
     return ModelCard(
         id=order.model_id,
@@ -136,10 +136,10 @@ def _own_card(data: Path, order: TrainingOrder, pairs: tuple[Pair, ...], preset:
         engine="synthesize",
         channels=1 if order.grey else 3,
         size=(side, side),
-        labels=_labels(order, pairs, side),
+        labels=_labels(order, sides.seen, side),
         license=order.license,
-        data=f"{len(pairs)} pairs of the user's folder {data.resolve().name}",
-        split=f"{'by group column' if order.columns and order.columns.group else 'look-alikes kept together'}; 15 % held out",
+        data=f"{sides.count} pairs of the user's folder {data.resolve().name}",
+        split=order.split_said,
         notes=RESEARCH_NOTE,
     )
 

@@ -32,7 +32,7 @@ VALIDATION_TIMES = (0.2, 0.5, 0.8)
 
 @dataclass(frozen=True)
 class SynthesizeRecipe(FromPreset):
-    """A preset, the data of both sides of the split, and the card to be."""
+    """A preset, the pairs to learn from and those to choose by (`validation`), and the card to be."""
 
     preset: Preset
     training: PairArrays
@@ -102,7 +102,7 @@ class SynthesizeRecipe(FromPreset):
 
     @torch.no_grad()
     def validation_loss(self, networks: nn.ModuleDict) -> float:
-        """Return the mean velocity loss of the mask branch on up to 64 held-out pairs, at fixed times and noise."""
+        """Return the mean velocity loss of the mask branch on up to 64 pairs of the tuning side, at fixed times and noise."""
         if not len(self.validation):
             return math.nan
         generator = torch.Generator().manual_seed(self.seed)
@@ -119,7 +119,7 @@ class SynthesizeRecipe(FromPreset):
 
     @torch.no_grad()
     def strip(self, networks: nn.ModuleDict) -> np.ndarray:
-        """Return three rows of held-out masks, four-step samples of them (fixed seeds), and the real images."""
+        """Return three rows of masks it did not learn from, four-step samples of them (fixed seeds), and the real images."""
         source = self.validation if len(self.validation) else self.training
         rows = torch.linspace(0, len(source) - 1, STRIP_SAMPLES).long()
         batch = self._batch(source, rows, self.preset.stages[-1][1], torch.Generator(), augment=False)

@@ -53,7 +53,7 @@ class CaptionedPairs:
 
 @dataclass(frozen=True)
 class StableDiffusionRecipe(FromPreset):
-    """A base folder, a preset, the pairs of both sides of the split, and the card to be."""
+    """A base folder, a preset, the pairs to learn from and those to choose by (`validation`), and the card to be."""
 
     base: Path
     surroundings: Surroundings

@@ -15,7 +15,7 @@ from medsynth_core.engines.tumor.style import style_of
 from medsynth_core.errors import ParameterError
 from medsynth_core.protocol import ModelCard
 from medsynth_core.training.order import TrainingOrder
-from medsynth_core.training.sides import SIDES, side_of
+from medsynth_core.training.sides import Sides, parted
 from medsynth_core.training.volumes import Case, Sight, VolumeOptions, read_stack, survey_folder
 
 SIGHT = Sight(FIELD_MM, 16 * PIXEL_MM**2)
@@ -30,27 +30,14 @@ def prepare(data: Path, order: TrainingOrder) -> TumorRecipe:
     if order.starter and options.stack_height_mm is None:
         options = replace(options, stack_height_mm=STACK_HEIGHT_MM)
     survey = survey_folder(data, options, order.columns, SIGHT)
-    training, validation = split(survey.cases, bool(order.starter))
-    stacks = read_stacks(training, options)
+    sides = parted(survey.cases, lambda case: case.patient)
+    stacks = read_stacks(sides.training, options)
     prior = learned_prior(stacks)
-    card = replace(_card(data, order, training, len(survey.cases)), figures=prior.figures())
+    card = replace(_card(data, order, sides), figures=prior.figures())
     recipe = TumorRecipe(
-        _preset(order), stacks, read_stacks(validation, options), prior, card, order.seed, order.base, order.device
+        _preset(order), stacks, read_stacks(sides.tuning, options), prior, card, order.seed, order.base, order.device
     )
     return replace(recipe, notices=survey.notices)
-
-
-def split(cases: tuple[Case, ...], keeps_tuning: bool) -> tuple[tuple[Case, ...], tuple[Case, ...]]:
-    """Return (training, validation). A starter keeps patients for choosing settings, and never looks at those held out.
-
-    A folder so small that its every patient would be held out is learned from whole.
-    """
-    on = {side: tuple(case for case in cases if side_of(case.patient) == side) for side in SIDES}
-    training, tuning, held_out = (on[side] for side in SIDES)
-    if keeps_tuning:
-        return training, tuning
-    learned = tuple(case for case in cases if case not in held_out)
-    return (learned, held_out) if learned else (cases, ())
 
 
 def read_stacks(cases: tuple[Case, ...], options: VolumeOptions) -> tuple[Stack, ...]:
@@ -74,9 +61,9 @@ def _preset(order: TrainingOrder) -> Preset:
     return replace(preset, slabs=order.batch or preset.slabs)
 
 
-def _card(data: Path, order: TrainingOrder, training: tuple[Case, ...], count: int) -> ModelCard:
-    patients = len({case.patient for case in training})
-    counted = f"{patients} patients ({len(training)} volumes), {count - len(training)} volumes kept out"
+def _card(data: Path, order: TrainingOrder, sides: Sides[Case]) -> ModelCard:
+    patients, kept = len({case.patient for case in sides.training}), sides.count - len(sides.training)
+    counted = f"{patients} patients ({len(sides.training)} volumes), {kept} volumes kept out"
     if order.starter:
         return replace(CARD, trained_on=counted)
     return ModelCard(
@@ -87,8 +74,8 @@ def _card(data: Path, order: TrainingOrder, training: tuple[Case, ...], count: i
         size=(PIXELS, PIXELS),
         labels=(TUMOR,),
         license=order.license,
-        data=f"{count} volumes of the user's folder {data.resolve().name}",
+        data=f"{sides.count} volumes of the user's folder {data.resolve().name}",
         trained_on=counted,
-        split="patients by sha256: 15 % held out",
+        split="patients by sha256: 15 % held out, 5 % to choose by",
         notes="Makes volumes of nobody. For research, never for diagnosis.",
     )

@@ -33,7 +33,7 @@ VALIDATION_SLABS, VALIDATION_SEED = 8, 1
 
 @dataclass(frozen=True)
 class TumorRecipe(FromPreset):
-    """A preset, the stacks of both sides of the split, what the training patients were like, and the card to be."""
+    """A preset, the stacks to learn from and those to choose by (`validation`), what patients were like, the card."""
 
     preset: Preset
     training: tuple[Stack, ...]

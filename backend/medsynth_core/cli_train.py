@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Say = Callable[[str], None]
 LEARN_FROM_VOLUMES = ("tumor",)
-NUCLEI = "nuclei"
+NUCLEI, REFINE = "nuclei", "refine"
 ALL_PERCENT = 100
 VOLUME_OPTIONS = ("images", "masks", "modality", "tumor_label", "stack_height_mm")
 
@@ -56,6 +56,12 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     add("--metadata", type=Path, metavar="CSV", help="table with a column `file`, for --group-by and --option")
     add("--group-by", default="", metavar="COLUMN", help="patient, slide or sequence: never on both sides of the split")
     add("--option", action="append", default=[], metavar="NAME=COLUMN", help="a column the model is told; repeat for each")
+    add(
+        "--items",
+        type=Path,
+        metavar="FILE",
+        help="learn from these cases of the training side alone, one name a line, as msynth evaluate downstream writes them",
+    )
     add("--license", default="not stated", help="terms of the data, for the model card")
     add("--steps", type=int, help="optimizer steps; default: the preset's")
     add("--batch", type=int, help="images a step; default: the preset's")
@@ -120,6 +126,8 @@ def _refuse_foreign(engine: str, arguments: argparse.Namespace) -> None:
         foreign = ("grey", "label", "option", *VOLUME_OPTIONS)
     elif arguments.label_percent != ALL_PERCENT:
         raise ParameterError(f"--label-percent is for {NUCLEI}, not for {engine}: leave it out")
+    if engine == REFINE and arguments.items is not None:
+        raise ParameterError(f"--items is for engines that make image and mask, not for {engine}: leave it out")
     for name in foreign:
         if getattr(arguments, name) not in (None, False, "", []):
             others = (
@@ -150,10 +158,20 @@ def _order(arguments: argparse.Namespace) -> TrainingOrder:
         seed=arguments.seed,
         device=_device(arguments.device),
         label_percent=arguments.label_percent,
+        items=_names(arguments.items),
         volumes=VolumeOptions(
             arguments.images, arguments.masks, arguments.modality, tuple(arguments.tumor_label), arguments.stack_height_mm
         ),
     )
+
+
+def _names(file: Path | None) -> tuple[str, ...]:
+    if file is None:
+        return ()
+    names = tuple(line.strip() for line in file.read_text("utf-8").splitlines() if line.strip())
+    if not names:
+        raise ParameterError(f"--items is {file.name}, which names no case: give a file with one name a line")
+    return names
 
 
 def _positive(value: int | None, field: str) -> int | None:

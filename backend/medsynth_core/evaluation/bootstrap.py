@@ -20,7 +20,7 @@ class Interval:
 
 
 def bootstrap(values: Sequence[float], groups: Sequence[str], seed: int = 0) -> Interval:
-    """Return the mean and its percentile interval when whole groups (images, patients) are drawn anew; NaN values are left out."""
+    """Return the mean and its percentile interval when whole groups are drawn anew (images, patients); NaN is left out."""
     array, names = np.array(values, float), np.array(groups)
     there = ~np.isnan(array)
     if not there.any():

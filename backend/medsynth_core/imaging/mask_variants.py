@@ -21,10 +21,11 @@ class MaskJitter:
     """What may be drawn: mirrors (left-right, up-down), size in [`zoom`], shift ± `shift` of the side, turn ± `turn` radians,
     and a bend of ± `bend` of the side between `bend_points`² points.
 
+    Up and down stay by default: anatomy and light have an upper side, and the models were taught none that stands on its head.
     A variant that keeps less than `least` of the foreground that its size asks for has left the picture: it is drawn again.
     """
 
-    mirror: tuple[bool, bool] = (True, True)
+    mirror: tuple[bool, bool] = (True, False)
     zoom: tuple[float, float] = (0.8, 1.25)
     shift: float = 0.1
     turn: float = 0.25

@@ -7,11 +7,12 @@ Held out: for figures only; a training does not look at it.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from medsynth_core.errors import TrainingDataError
 from medsynth_core.training.duplicates import group_near_duplicates
 from medsynth_core.training.pairs import HELD_OUT_PERCENT, Columns, Pair, read_pairs, without_duplicates
 
@@ -72,6 +73,20 @@ def parted(cases: Iterable[CaseT], group_of: Callable[[CaseT], str]) -> Sides[Ca
     learned = tuple(case for case in training if group_of(case) not in lent)
     chosen_by = (*tuning, *(case for case in training if group_of(case) in lent))
     return Sides(learned, chosen_by, tuple(held_out))
+
+
+def only(sides: Sides[CaseT], items: Sequence[str], name_of: Callable[[CaseT], str]) -> Sides[CaseT]:
+    """Return the sides with the training cases named and no tuning side, so that no other label has a say; no names: as they are.
+
+    Raises TrainingDataError naming those that are not on the training side.
+    """
+    if not items:
+        return sides
+    there = {name_of(case) for case in sides.training}
+    if lost := [name for name in items if name not in there]:
+        raise TrainingDataError(f"{len(lost)} of {len(items)} items are not on the training side: remove them", tuple(lost))
+    wanted = set(items)
+    return Sides(tuple(case for case in sides.training if name_of(case) in wanted), (), sides.held_out)
 
 
 def side_of(group: str) -> str:

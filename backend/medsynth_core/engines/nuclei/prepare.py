@@ -18,7 +18,7 @@ from medsynth_core.training.duplicates import group_near_duplicates
 from medsynth_core.training.nuclei_sets import NUCLEI
 from medsynth_core.training.order import TrainingOrder
 from medsynth_core.training.pairs import Pair, without_duplicates
-from medsynth_core.training.sides import parted
+from medsynth_core.training.sides import only, parted
 
 
 def prepare(data: Path, order: TrainingOrder) -> NucleiRecipe:
@@ -26,7 +26,7 @@ def prepare(data: Path, order: TrainingOrder) -> NucleiRecipe:
     if order.starter not in ("", NUCLEI_HE):
         raise ParameterError(f"starter is {order.starter!r}: of nuclei there is {NUCLEI_HE}")
     pairs = starter_pairs(data) if order.starter else own_pairs(data, order)
-    sides = parted(pairs, lambda pair: pair.group)
+    sides = only(parted(pairs, lambda pair: pair.group), order.items, lambda pair: pair.stem)
     tiles = read_tiles(sides.training)
     cells = tuple(patch for tile in tiles for patch in patches(tile))
     kept = chosen(cells, order.label_percent, order.seed)

@@ -21,7 +21,7 @@ from medsynth_core.protocol import LabelInfo, ModelCard, ParamInfo, ParamKind
 from medsynth_core.training.labels import vocabulary_of
 from medsynth_core.training.order import TrainingOrder
 from medsynth_core.training.pairs import Columns, Pair
-from medsynth_core.training.sides import Sides, read_sides
+from medsynth_core.training.sides import Sides, only, read_sides
 
 if TYPE_CHECKING:
     from medsynth_core.engines.synthesize.stable_diffusion_recipe import StableDiffusionRecipe
@@ -93,7 +93,7 @@ def _on_stable_diffusion(data: Path, order: TrainingOrder, base: Path) -> Stable
 def _read(data: Path, order: TrainingOrder, preset: Preset) -> _Material:
     starter = get_starter(order.starter) if order.starter else None
     columns = order.columns or (starter.columns(data) if starter else Columns())
-    sides = read_sides(data, columns)
+    sides = only(read_sides(data, columns), order.items, lambda pair: pair.stem)
     values = dataset.values_of_options(sides.seen)
     side = preset.stages[-1][1]
     card = replace(

@@ -15,7 +15,7 @@ from medsynth_core.engines.tumor.style import style_of
 from medsynth_core.errors import ParameterError
 from medsynth_core.protocol import ModelCard
 from medsynth_core.training.order import TrainingOrder
-from medsynth_core.training.sides import Sides, parted
+from medsynth_core.training.sides import Sides, only, parted
 from medsynth_core.training.volumes import Case, Sight, VolumeOptions, read_stack, survey_folder
 
 SIGHT = Sight(FIELD_MM, 16 * PIXEL_MM**2)
@@ -30,7 +30,7 @@ def prepare(data: Path, order: TrainingOrder) -> TumorRecipe:
     if order.starter and options.stack_height_mm is None:
         options = replace(options, stack_height_mm=STACK_HEIGHT_MM)
     survey = survey_folder(data, options, order.columns, SIGHT)
-    sides = parted(survey.cases, lambda case: case.patient)
+    sides = only(parted(survey.cases, lambda case: case.patient), order.items, lambda case: case.name)
     stacks = read_stacks(sides.training, options)
     prior = learned_prior(stacks)
     card = replace(_card(data, order, sides), figures=prior.figures())

@@ -1,0 +1,136 @@
+"""The real items of a study: read as the engine's training reads them, on the sides of its split, on the grid of its models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from medsynth_core.engines.nuclei.prepare import own_pairs, starter_pairs
+from medsynth_core.engines.nuclei.tiles import PIXELS, read_tiles
+from medsynth_core.engines.synthesize.starters import get_starter
+from medsynth_core.engines.tumor.prepare import SIGHT, read_stacks
+from medsynth_core.engines.tumor.starters import STACK_HEIGHT_MM
+from medsynth_core.errors import ParameterError, TrainingDataError
+from medsynth_core.evaluation.volume_segmenter import with_neighbors
+from medsynth_core.studies.items import Item
+from medsynth_core.studies.learners import LABELS, NUCLEI
+from medsynth_core.training.order import TrainingOrder
+from medsynth_core.training.pairs import Columns, Pair, load_arrays
+from medsynth_core.training.sides import SIDES, CaseT, Sides, parted, read_sides
+from medsynth_core.training.volumes import Case, survey_folder
+
+TUNING, HELD_OUT = SIDES[1:]
+NEIGHBORS = 3
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What pictures are brought to before anything is learned: size (y, x) and channels, those of the generator."""
+
+    size: tuple[int, int] = (128, 128)
+    channels: int = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """The items that may be learned from, and those measured on; `labels` counts the label values with background."""
+
+    kind: str
+    pool: tuple[Item, ...]
+    test: tuple[Item, ...]
+    channels: int
+    labels: int
+
+    @property
+    def groups(self) -> dict[str, str]:
+        """The group of each item of the pool."""
+        return {item.name: item.group for item in self.pool}
+
+    def pieces(self, names: tuple[str, ...]) -> tuple[Item, ...]:
+        """Return what is learned from of the items named: tiles of nuclei are cut to patches of the size that is made."""
+        wanted = set(names)
+        chosen = (item for item in self.pool if item.name in wanted)
+        return tuple(piece for item in chosen for piece in (_patches(item) if self.kind == NUCLEI else (item,)))
+
+
+def read_material(engine: str, data: Path, order: TrainingOrder, grid: Grid, side: str = HELD_OUT) -> Material:
+    """Return the items of a folder for the models of an engine; measured is on `side`.
+
+    Raises ParameterError for an engine that makes no pairs, TrainingDataError where there is nothing to learn from or to measure
+    on, and with all offenders for a folder that cannot be used.
+    """
+    if engine not in READERS:
+        raise ParameterError(f"engine is {engine!r}: a study needs one of {', '.join(READERS)}, which make image and mask")
+    material = READERS[engine](data, order, grid, side)
+    for items, what in ((material.pool, "training"), (material.test, side)):
+        if not items:
+            raise TrainingDataError(f"{data.name} has no item on the {what} side: a study needs more groups; give more data")
+    return material
+
+
+def _pairs(data: Path, order: TrainingOrder, grid: Grid, side: str) -> Material:
+    starter = get_starter(order.starter) if order.starter else None
+    columns = order.columns or (starter.columns(data) if starter else Columns())
+    sides = read_sides(data, columns)
+    pool, test = (_pair_items(part, grid) for part in (sides.training, _measured(sides, side)))
+    labels = 1 + max(int(item.labels.max()) for item in (*pool, *test)) if pool or test else 2
+    return Material(LABELS, pool, test, grid.channels, labels)
+
+
+def _pair_items(pairs: tuple[Pair, ...], grid: Grid) -> tuple[Item, ...]:
+    images, masks = load_arrays(pairs, grid.size, grid.channels)
+    return tuple(
+        Item(pair.stem, pair.group, image[None], mask[None], pair.options)
+        for pair, image, mask in zip(pairs, images, masks, strict=True)
+    )
+
+
+def _tiles(data: Path, order: TrainingOrder, _: Grid, side: str) -> Material:
+    pairs = starter_pairs(data) if order.starter else own_pairs(data, order)
+    sides = parted(pairs, lambda pair: pair.group)
+    pool, test = (
+        tuple(Item(t.name, t.group, t.image[None], t.instances[None].astype(np.int32)) for t in read_tiles(part))
+        for part in (sides.training, _measured(sides, side))
+    )
+    return Material(NUCLEI, pool, test, NEIGHBORS, 2)
+
+
+def _volumes(data: Path, order: TrainingOrder, _: Grid, side: str) -> Material:
+    options = order.volumes
+    if order.starter and options.stack_height_mm is None:
+        options = replace(options, stack_height_mm=STACK_HEIGHT_MM)
+    sides = parted(survey_folder(data, options, order.columns, SIGHT).cases, lambda case: case.patient)
+
+    def items(cases: tuple[Case, ...]) -> tuple[Item, ...]:
+        stacks = zip(cases, read_stacks(cases, options), strict=True)
+        return tuple(volume_item(c.name, c.patient, s.image * 255, s.mask > 0.5) for c, s in stacks)
+
+    return Material(LABELS, items(sides.training), items(_measured(sides, side)), NEIGHBORS, 2)
+
+
+def volume_item(name: str, group: str, image: np.ndarray, mask: np.ndarray) -> Item:
+    """Return a volume (z, y, x), grey levels from 0 to 255, as an item whose slices have their neighbors beside them."""
+    levels = np.clip(image, 0, 255).round().astype(np.uint8)
+    return Item(name, group, with_neighbors(levels), mask.astype(np.int32))
+
+
+def _measured(sides: Sides[CaseT], side: str) -> tuple[CaseT, ...]:
+    return {TUNING: sides.tuning, HELD_OUT: sides.held_out}[side]
+
+
+def _patches(item: Item) -> Iterator[Item]:
+    rows, columns = (n // PIXELS for n in item.labels.shape[1:])
+    for i in range(rows * columns):
+        y, x = (k * PIXELS for k in divmod(i, columns))
+        here = slice(y, y + PIXELS), slice(x, x + PIXELS)
+        yield replace(item, image=item.image[..., *here], labels=item.labels[:, *here])
+
+
+READERS: dict[str, Callable[[Path, TrainingOrder, Grid, str], Material]] = {
+    "synthesize": _pairs,
+    "nuclei": _tiles,
+    "tumor": _volumes,
+}

@@ -112,6 +112,7 @@ def test_the_reports_count_up_and_say_the_time_left(undisturbed: tuple[Path, Mod
 def test_curves_and_strips_are_left_to_look_at(undisturbed: tuple[Path, ModelCard, list[TrainingProgress]]) -> None:
     training = undisturbed[0] / "training"
     assert sorted(path.name for path in training.iterdir()) == [
+        "best-000004",
         "checkpoint.safetensors",
         "curves.png",
         "log.jsonl",

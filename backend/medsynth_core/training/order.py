@@ -18,7 +18,8 @@ class TrainingOrder:
     `preset` empty is the backbone's own default. `label_names` maps mask values to names; `starter` names one of the recipes of
     the models that ship; `base` is a model folder to go on from, or a hub id OWNER/NAME@COMMIT. `volumes` is for engines that
     learn from volumes. `items` names the cases of the training side that alone are learned from, with none to choose
-    by; empty for all. `label_percent` of the training patches are learned from, for the engine nuclei.
+    by; empty for all. `label_percent` of the training patches are learned from, for the engine nuclei. `title` is what the model
+    is called in lists, by default its id. `excluded` names cases that are left out, as the doctor names them.
     """
 
     preset: str = ""
@@ -36,6 +37,8 @@ class TrainingOrder:
     volumes: VolumeOptions = ALL_DEFAULT
     label_percent: int = 100
     items: tuple[str, ...] = ()
+    title: str = ""
+    excluded: tuple[str, ...] = ()
 
     @property
     def split_said(self) -> str:

@@ -85,7 +85,7 @@ def _card(data: Path, order: TrainingOrder, count: int) -> ModelCard:
         return CARD
     return ModelCard(
         id=order.model_id,
-        title=order.model_id,
+        title=order.title or order.model_id,
         engine="nuclei",
         channels=3,
         size=(PIXELS, PIXELS),

@@ -172,7 +172,7 @@ def _preset(order: TrainingOrder) -> CoarsePreset:
 def _own_card(data: Path, order: TrainingOrder, sides: Sides[Pair]) -> ModelCard:
     return ModelCard(
         id=order.model_id,
-        title=order.model_id,
+        title=order.title or order.model_id,
         engine="refine",
         channels=1 if order.grey else 3,
         size=(COARSE.pixels, COARSE.pixels),

@@ -55,7 +55,7 @@ def _own(data: Path, order: TrainingOrder) -> RefineRecipe:
 def _own_card(data: Path, order: TrainingOrder, sides: Sides[Pair], preset: Preset) -> ModelCard:
     return ModelCard(
         id=order.model_id,
-        title=order.model_id,
+        title=order.title or order.model_id,
         engine="refine",
         channels=3,
         size=(preset.pixels, preset.pixels),

@@ -132,7 +132,7 @@ def _own_card(data: Path, order: TrainingOrder, sides: Sides[Pair], preset: Pres
     side = preset.stages[-1][1]
     return ModelCard(
         id=order.model_id,
-        title=order.model_id,
+        title=order.title or order.model_id,
         engine="synthesize",
         channels=1 if order.grey else 3,
         size=(side, side),

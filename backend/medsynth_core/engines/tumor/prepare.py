@@ -68,7 +68,7 @@ def _card(data: Path, order: TrainingOrder, sides: Sides[Case]) -> ModelCard:
         return replace(CARD, trained_on=counted)
     return ModelCard(
         id=order.model_id,
-        title=order.model_id,
+        title=order.title or order.model_id,
         engine="tumor",
         channels=1,
         size=(PIXELS, PIXELS),

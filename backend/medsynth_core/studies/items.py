@@ -42,17 +42,22 @@ def digest_of(items: Sequence[Item]) -> str:
 
 
 def keep(items: Sequence[Item], folder: Path) -> Path:
-    """Write the items, whole or not at all, under a name that follows from them, and return the file."""
+    """Write the items under a name that follows from them, unless they are there, and return the file."""
     path = folder / f"{digest_of(items)}.safetensors"
     if not path.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        arrays = {f"image {i}": np.ascontiguousarray(item.image) for i, item in enumerate(items)}
-        arrays |= {f"labels {i}": np.ascontiguousarray(item.labels, np.int32) for i, item in enumerate(items)}
-        told = json.dumps([[item.name, item.group, item.options] for item in items])
-        partial = path.with_suffix(f".{os.getpid()}.partial")
-        save_file(arrays, partial, {"items": told})
-        os.replace(partial, path)
+        write(items, path)
     return path
+
+
+def write(items: Sequence[Item], path: Path) -> None:
+    """Write the items to a file, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    arrays = {f"image {i}": np.ascontiguousarray(item.image) for i, item in enumerate(items)}
+    arrays |= {f"labels {i}": np.ascontiguousarray(item.labels, np.int32) for i, item in enumerate(items)}
+    told = json.dumps([[item.name, item.group, item.options] for item in items])
+    partial = path.with_suffix(f".{os.getpid()}.partial")
+    save_file(arrays, partial, {"items": told})
+    os.replace(partial, path)
 
 
 @lru_cache(maxsize=8)

@@ -1,0 +1,94 @@
+"""Which generator makes the synthetic pairs of a fraction, and whether it may: it must know labels of that fraction alone.
+
+What counts is the record in its folder (training/ledger.py), not its card. A model that has none, such as one trained by an
+older version, is taken only where all training items may be known to it, and the report says so.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from medsynth_core.errors import ModelError, ParameterError
+from medsynth_core.models.card import read_card
+from medsynth_core.protocol import ModelCard
+from medsynth_core.studies.fractions import ALL_PERCENT
+from medsynth_core.training.guard import check_apart
+from medsynth_core.training.ledger import Ledger, Mark, read_ledger, sealed
+
+
+@dataclass(frozen=True)
+class Generator:
+    """A model folder with its card, and what there is to say about what it has seen."""
+
+    folder: Path
+    card: ModelCard
+    note: str
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a generator may be held against: the marks of all items to learn from, by name, and of those measured on."""
+
+    pool: Mapping[str, Mark]
+    test: Sequence[Mark]
+
+
+def checked(folder: Path, engine: str, percent: int, items: Sequence[str], known: Known, way_out: str) -> Generator:
+    """Return the generator of a fraction that holds `items`.
+
+    Raises ParameterError for a model of another engine, ModelError for one that has learned labels of other items or of nobody
+    knows which, TrainingDataError naming the test cases that it has met.
+    """
+    card = read_card(folder)
+    if card.engine != engine:
+        raise ParameterError(f"generator {folder.name} is a model of {card.engine}: this study needs one of {engine}")
+    ledger = read_ledger(folder)
+    if ledger is None:
+        return Generator(folder, card, _unrecorded(folder, card, percent, way_out))
+    if ledger.unlisted:
+        raise ModelError(f"generator {folder.name} goes on from {ledger.unlisted[0]}, which has no record: {way_out}")
+    check_apart(ledger, known.test)
+    allowed = {sealed(known.pool[name]).pixels for name in items}
+    foreign = sum(entry.pixels not in allowed for entry in ledger.training)
+    if foreign:
+        raise ModelError(
+            f"generator {folder.name} has learned from {foreign} cases that are not among the {len(items)} of the {percent} %: "
+            f"its labels would count as real ones; {way_out}"
+        )
+    return Generator(folder, card, _recorded(folder, ledger, percent, way_out))
+
+
+def training_command(data: Path, engine: str, out: Path, percent: int, options: Sequence[str]) -> str:
+    """Return the command that trains the generator of a fraction on its items alone."""
+    words = ["msynth", "train", engine, str(data), "-o", str(generator_folder(out, percent))]
+    return shlex.join([*words, "--items", str(items_file(out, percent)), *options])
+
+
+def generator_folder(out: Path, percent: int) -> Path:
+    """Return where the generator of a fraction is trained to, and looked for unless another is named."""
+    return out / f"generator-{percent}"
+
+
+def items_file(out: Path, percent: int) -> Path:
+    """Return where the names of a fraction's items stand."""
+    return out / f"items-{percent}.txt"
+
+
+def _unrecorded(folder: Path, card: ModelCard, percent: int, way_out: str) -> str:
+    if percent != ALL_PERCENT:
+        raise ModelError(
+            f"generator {folder.name} has no record of its data: it may know labels beyond the {percent} %; {way_out}"
+        )
+    return f"It has no record of what it learned from; its card says: {card.trained_on or 'nothing'}; split: {card.split or '–'}."
+
+
+def _recorded(folder: Path, ledger: Ledger, percent: int, way_out: str) -> str:
+    if ledger.tuning and percent != ALL_PERCENT:
+        raise ModelError(
+            f"generator {folder.name} was chosen by {len(ledger.tuning)} cases that are not among the {percent} %: {way_out}"
+        )
+    chosen = f"; its best state was chosen by {len(ledger.tuning)} cases of the tuning side" if ledger.tuning else ""
+    return f"By its record it has learned from {len(ledger.training)} cases, all of this fraction{chosen}."

@@ -1,0 +1,74 @@
+"""The rows of a downstream study: what each arm scores, and by how much it is above classic augmentation.
+
+An item's figure is the mean of its seeds. Intervals are percentile bootstraps of 95 %: over items, and over their groups
+(patients, sequences), which are fewer and so give wider ones. A difference is paired: item by item, same segmenter and fraction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from medsynth_core.evaluation.bootstrap import Interval, bootstrap
+from medsynth_core.studies.arms import CLASSIC
+from medsynth_core.studies.downstream import Cell, Findings
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean with its interval over items and over groups, × 100."""
+
+    items: Interval
+    groups: Interval
+
+
+@dataclass(frozen=True)
+class Row:
+    """One arm at one fraction, one figure. `above` is None for the arm that the others are held against, or where it is left out.
+
+    `seeds` are the means over items of each seed, × 100.
+    """
+
+    segmenter: str
+    percent: int
+    arm: str
+    title: str
+    figure: str
+    real: int
+    made: int
+    mean: Estimate
+    above: Estimate | None
+    seeds: tuple[float, ...]
+
+
+def rows_of(found: Findings) -> tuple[Row, ...]:
+    """Return the rows of all cells and figures, in the order of the plan."""
+    return tuple(_row(found, cell, k) for cell in found.scores for k in range(len(found.figures)))
+
+
+def _row(found: Findings, cell: Cell, k: int) -> Row:
+    mine = 100 * found.scores[cell][..., k]  # (seeds, items)
+    beside = found.scores.get(Cell(cell.segmenter, cell.percent, CLASSIC))
+    above = None
+    if beside is not None and cell.arm != CLASSIC:
+        above = _estimate((mine - 100 * beside[..., k]).mean(axis=0), found.groups)
+    real = found.real[cell.percent]
+    return Row(
+        cell.segmenter,
+        cell.percent,
+        cell.arm.key,
+        cell.arm.title,
+        found.figures[k],
+        real if cell.arm.real else 0,
+        cell.arm.made(real),
+        _estimate(mine.mean(axis=0), found.groups),
+        above,
+        tuple(round(float(v), 3) for v in mine.mean(axis=1)),
+    )
+
+
+def _estimate(values: np.ndarray, groups: Sequence[str]) -> Estimate:
+    apart = [str(i) for i in range(len(values))]
+    return Estimate(bootstrap(values.tolist(), apart), bootstrap(values.tolist(), groups))

@@ -7,20 +7,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from medsynth_core.cli_params import label_names, name_and_value
+from medsynth_core.cli_params import name_and_value
 from medsynth_core.cli_progress import how_far
 from medsynth_core.errors import ParameterError
+from medsynth_core.protocol_training import TrainingRequest
 
 if TYPE_CHECKING:
     from medsynth_core.protocol import ModelCard
     from medsynth_core.training.loop import TrainingProgress
-    from medsynth_core.training.order import TrainingOrder
 
 Say = Callable[[str], None]
-LEARN_FROM_VOLUMES = ("tumor",)
-NUCLEI, REFINE = "nuclei", "refine"
 ALL_PERCENT = 100
-VOLUME_OPTIONS = ("images", "masks", "modality", "tumor_label", "stack_height_mm")
 
 
 def add_train_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,6 +48,7 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
         help="go on from this model, or use this Stable Diffusion 1.5 folder (or its hub id, OWNER/NAME@COMMIT)",
     )
     add("--id", default="", help="name of the model; default: the name of the output folder")
+    add("--title", default="", help="what lists call the model; default: its name")
     add("--grey", action="store_true", help="one channel instead of three")
     add("--label", action="append", default=[], metavar="VALUE=NAME", help="name of a mask value; repeat for each")
     add("--metadata", type=Path, metavar="CSV", help="table with a column `file`, for --group-by and --option")
@@ -61,6 +59,13 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="FILE",
         help="learn from these cases of the training side alone, one name a line, as msynth evaluate downstream writes them",
+    )
+    add(
+        "--exclude",
+        action="append",
+        default=[],
+        metavar="CASE",
+        help="leave a case out, named as in a complaint; repeat for each",
     )
     add("--license", default="not stated", help="terms of the data, for the model card")
     add("--steps", type=int, help="optimizer steps; default: the preset's")
@@ -102,91 +107,60 @@ def _add_nuclei_arguments(group: argparse._ArgumentGroup) -> None:
 
 def train(arguments: argparse.Namespace, say: Say) -> ModelCard:
     """Train as the arguments say and return the card. Raises InputError, with offenders for bad data, before anything starts."""
-    from medsynth_core.engines._base import get_engine
-    from medsynth_core.training.loop import Pace
-    from medsynth_core.training.loop import train as run_loop
+    from medsynth_core.engines._training import Terms, order_of, prepared, run_training
 
-    engine = get_engine(arguments.engine)
-    if engine.recipe is None:
-        raise ParameterError(f"engine {engine.name} cannot be trained")
-    _refuse_foreign(engine.name, arguments)
-    order = _order(arguments)
-    recipe = engine.recipe(arguments.data, order)
+    request = _request(arguments)
+    order = order_of(request, Terms(arguments.starter, arguments.base, arguments.device, _names(arguments.items)))
+    recipe = prepared(request, order)
     for notice in recipe.notices:
         say(notice)
     say(f"Training {order.starter or order.model_id} on {order.device}, {recipe.steps} steps.")
     seconds = None if arguments.minutes is None else arguments.minutes * 60
-    return run_loop(recipe, arguments.output, lambda progress: say(_line(progress)), Pace(seconds), order.device)
+    return run_training(recipe, arguments.output, order.device, lambda progress: say(_line(progress)), seconds)
 
 
-def _refuse_foreign(engine: str, arguments: argparse.Namespace) -> None:
-    """Raise ParameterError for an option that this engine would not heed."""
-    foreign: tuple[str, ...] = ("grey", "label", "option") if engine in LEARN_FROM_VOLUMES else VOLUME_OPTIONS
-    if engine == NUCLEI:
-        foreign = ("grey", "label", "option", *VOLUME_OPTIONS)
-    elif arguments.label_percent != ALL_PERCENT:
-        raise ParameterError(f"--label-percent is for {NUCLEI}, not for {engine}: leave it out")
-    if engine == REFINE and arguments.items is not None:
-        raise ParameterError(f"--items is for engines that make image and mask, not for {engine}: leave it out")
-    for name in foreign:
-        if getattr(arguments, name) not in (None, False, "", []):
-            others = (
-                ", ".join(LEARN_FROM_VOLUMES) if name in VOLUME_OPTIONS else "engines that learn from single images with labels"
-            )
-            raise ParameterError(f"--{name.replace('_', '-')} is for {others}, not for {engine}: leave it out")
-
-
-def _order(arguments: argparse.Namespace) -> TrainingOrder:
-    from medsynth_core.training.order import TrainingOrder
-    from medsynth_core.training.pairs import Columns
-    from medsynth_core.training.volume_cases import VolumeOptions
-
-    table = Columns(arguments.metadata, arguments.group_by, dict(name_and_value(text, "option") for text in arguments.option))
-    if arguments.metadata is None and (arguments.group_by or arguments.option):
-        raise ParameterError("--group-by and --option name columns: give the table with --metadata CSV")
-    return TrainingOrder(
-        preset=arguments.preset,
-        starter=arguments.starter,
+def _request(arguments: argparse.Namespace) -> TrainingRequest:
+    """Return what the arguments say in the words of the wire, where a viewer orders a training with them."""
+    return TrainingRequest(
+        engine=arguments.engine,
+        data=str(arguments.data),
         model_id=arguments.id or arguments.output.name,
-        grey=arguments.grey,
-        label_names=label_names(arguments.label) or None,
-        columns=table if arguments.metadata else None,
-        steps=_positive(arguments.steps, "steps"),
-        batch=_positive(arguments.batch, "batch"),
-        base=arguments.base,
-        license=arguments.license,
+        title=arguments.title,
+        preset=arguments.preset,
+        steps=arguments.steps,
+        batch=arguments.batch,
         seed=arguments.seed,
-        device=_device(arguments.device),
+        grey=arguments.grey,
+        labels=dict(name_and_value(text, "label") for text in arguments.label),
+        license=arguments.license,
+        metadata=str(arguments.metadata or ""),
+        group_by=arguments.group_by,
+        options=dict(name_and_value(text, "option") for text in arguments.option),
+        excluded=tuple(arguments.exclude),
+        volumes=_volumes(arguments),
         label_percent=arguments.label_percent,
-        items=_names(arguments.items),
-        volumes=VolumeOptions(
-            arguments.images, arguments.masks, arguments.modality, tuple(arguments.tumor_label), arguments.stack_height_mm
-        ),
     )
 
 
 def _names(file: Path | None) -> tuple[str, ...]:
     if file is None:
         return ()
-    names = tuple(line.strip() for line in file.read_text("utf-8").splitlines() if line.strip())
+    names = tuple(filter(None, map(str.strip, file.read_text("utf-8").splitlines())))
     if not names:
         raise ParameterError(f"--items is {file.name}, which names no case: give a file with one name a line")
     return names
 
 
-def _positive(value: int | None, field: str) -> int | None:
-    if value is not None and value < 1:
-        raise ParameterError(f"{field} is {value}: it must be 1 or more")
-    return value
-
-
-def _device(wanted: str) -> str:
-    import torch
-
-    there = torch.cuda.is_available()
-    if wanted == "cuda" and not there:
-        raise ParameterError("device is cuda, but no CUDA device is available: use --device cpu")
-    return "cuda" if there and wanted != "cpu" else "cpu"
+def _volumes(arguments: argparse.Namespace) -> dict[str, str]:
+    height = arguments.stack_height_mm
+    given = {
+        "images": arguments.images,
+        "masks": arguments.masks,
+        "modality": arguments.modality,
+        "tumor_label": ",".join(map(str, arguments.tumor_label)),
+        "stack_height_mm": "" if height is None else repr(height),
+    }
+    return {name: text for name, text in given.items() if text}
 
 
 def _line(progress: TrainingProgress) -> str:

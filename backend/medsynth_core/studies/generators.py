@@ -6,7 +6,6 @@ older version, is taken only where all training items may be known to it, and th
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,10 +60,10 @@ def checked(folder: Path, engine: str, percent: int, items: Sequence[str], known
     return Generator(folder, card, _recorded(folder, ledger, percent, way_out))
 
 
-def training_command(data: Path, engine: str, out: Path, percent: int, options: Sequence[str]) -> str:
-    """Return the command that trains the generator of a fraction on its items alone."""
-    words = ["msynth", "train", engine, str(data), "-o", str(generator_folder(out, percent))]
-    return shlex.join([*words, "--items", str(items_file(out, percent)), *options])
+def training_words(data: Path, engine: str, out: Path, percent: int, options: Sequence[str]) -> list[str]:
+    """Return the words of the `msynth` command that trains the generator of a fraction on its items alone."""
+    words = ["train", engine, str(data), "-o", str(generator_folder(out, percent))]
+    return [*words, "--items", str(items_file(out, percent)), *options]
 
 
 def generator_folder(out: Path, percent: int) -> Path:

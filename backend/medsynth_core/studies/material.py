@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,8 @@ from medsynth_core.errors import ParameterError, TrainingDataError
 from medsynth_core.evaluation.volume_segmenter import with_neighbors
 from medsynth_core.studies.items import Item
 from medsynth_core.studies.learners import LABELS, NUCLEI
+from medsynth_core.studies.marks import pair_marks
+from medsynth_core.training.ledger import Mark
 from medsynth_core.training.order import TrainingOrder
 from medsynth_core.training.pairs import Columns, Pair, load_arrays
 from medsynth_core.training.sides import SIDES, CaseT, Sides, parted, read_sides
@@ -43,6 +46,12 @@ class Material:
     test: tuple[Item, ...]
     channels: int
     labels: int
+    marked: Callable[[], dict[str, Mark]]
+
+    @cached_property
+    def marks(self) -> dict[str, Mark]:
+        """What each item of pool and test is known by, by its name; read when first asked for."""
+        return self.marked()
 
     @property
     def groups(self) -> dict[str, str]:
@@ -75,9 +84,10 @@ def _pairs(data: Path, order: TrainingOrder, grid: Grid, side: str) -> Material:
     starter = get_starter(order.starter) if order.starter else None
     columns = order.columns or (starter.columns(data) if starter else Columns())
     sides = read_sides(data, columns)
-    pool, test = (_pair_items(part, grid) for part in (sides.training, _measured(sides, side)))
+    measured = _measured(sides, side)
+    pool, test = (_pair_items(part, grid) for part in (sides.training, measured))
     labels = 1 + max(int(item.labels.max()) for item in (*pool, *test)) if pool or test else 2
-    return Material(LABELS, pool, test, grid.channels, labels)
+    return Material(LABELS, pool, test, grid.channels, labels, lambda: pair_marks((*sides.training, *measured), columns))
 
 
 def _pair_items(pairs: tuple[Pair, ...], grid: Grid) -> tuple[Item, ...]:
@@ -91,11 +101,12 @@ def _pair_items(pairs: tuple[Pair, ...], grid: Grid) -> tuple[Item, ...]:
 def _tiles(data: Path, order: TrainingOrder, _: Grid, side: str) -> Material:
     pairs = starter_pairs(data) if order.starter else own_pairs(data, order)
     sides = parted(pairs, lambda pair: pair.group)
+    measured = _measured(sides, side)
     pool, test = (
         tuple(Item(t.name, t.group, t.image[None], t.instances[None].astype(np.int32)) for t in read_tiles(part))
-        for part in (sides.training, _measured(sides, side))
+        for part in (sides.training, measured)
     )
-    return Material(NUCLEI, pool, test, NEIGHBORS, 2)
+    return Material(NUCLEI, pool, test, NEIGHBORS, 2, lambda: pair_marks((*sides.training, *measured), order.columns))
 
 
 def _volumes(data: Path, order: TrainingOrder, _: Grid, side: str) -> Material:
@@ -108,7 +119,11 @@ def _volumes(data: Path, order: TrainingOrder, _: Grid, side: str) -> Material:
         stacks = zip(cases, read_stacks(cases, options), strict=True)
         return tuple(volume_item(c.name, c.patient, s.image * 255, s.mask > 0.5) for c, s in stacks)
 
-    return Material(LABELS, items(sides.training), items(_measured(sides, side)), NEIGHBORS, 2)
+    return Material(LABELS, items(sides.training), items(_measured(sides, side)), NEIGHBORS, 2, _volumes_are_unmarked)
+
+
+def _volumes_are_unmarked() -> dict[str, Mark]:
+    return {}
 
 
 def volume_item(name: str, group: str, image: np.ndarray, mask: np.ndarray) -> Item:

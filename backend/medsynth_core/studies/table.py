@@ -15,6 +15,8 @@ from medsynth_core.evaluation.bootstrap import Interval, bootstrap
 from medsynth_core.studies.arms import CLASSIC
 from medsynth_core.studies.downstream import Cell, Findings
 
+HELPS, HARMS, UNCLEAR = "helps", "harms", "makes no clear difference"
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -28,7 +30,7 @@ class Estimate:
 class Row:
     """One arm at one fraction, one figure. `above` is None for the arm that the others are held against, or where it is left out.
 
-    `seeds` are the means over items of each seed, × 100.
+    `seeds` are the means over items of each seed, × 100; `above_seeds` what they are above classic augmentation with that seed.
     """
 
     segmenter: str
@@ -41,6 +43,16 @@ class Row:
     mean: Estimate
     above: Estimate | None
     seeds: tuple[float, ...]
+    above_seeds: tuple[float, ...]
+
+    @property
+    def verdict(self) -> str:
+        """Whether synthetic data helps: said only where both intervals are clear of zero and every seed agrees."""
+        assert self.above is not None
+        over, groups = self.above.items, self.above.groups
+        if min(over.low, groups.low, *self.above_seeds) > 0:
+            return HELPS
+        return HARMS if max(over.high, groups.high, *self.above_seeds) < 0 else UNCLEAR
 
 
 def rows_of(found: Findings) -> tuple[Row, ...]:
@@ -51,9 +63,7 @@ def rows_of(found: Findings) -> tuple[Row, ...]:
 def _row(found: Findings, cell: Cell, k: int) -> Row:
     mine = 100 * found.scores[cell][..., k]  # (seeds, items)
     beside = found.scores.get(Cell(cell.segmenter, cell.percent, CLASSIC))
-    above = None
-    if beside is not None and cell.arm != CLASSIC:
-        above = _estimate((mine - 100 * beside[..., k]).mean(axis=0), found.groups)
+    apart = None if beside is None or cell.arm == CLASSIC else mine - 100 * beside[..., k]
     real = found.real[cell.percent]
     return Row(
         cell.segmenter,
@@ -64,9 +74,14 @@ def _row(found: Findings, cell: Cell, k: int) -> Row:
         real if cell.arm.real else 0,
         cell.arm.made(real),
         _estimate(mine.mean(axis=0), found.groups),
-        above,
-        tuple(round(float(v), 3) for v in mine.mean(axis=1)),
+        None if apart is None else _estimate(apart.mean(axis=0), found.groups),
+        _by_seed(mine),
+        () if apart is None else _by_seed(apart),
     )
+
+
+def _by_seed(values: np.ndarray) -> tuple[float, ...]:
+    return tuple(round(float(v), 3) for v in values.mean(axis=1))
 
 
 def _estimate(values: np.ndarray, groups: Sequence[str]) -> Estimate:

@@ -115,6 +115,7 @@ def test_curves_and_strips_are_left_to_look_at(undisturbed: tuple[Path, ModelCar
         "best-000004",
         "checkpoint.safetensors",
         "curves.png",
+        "ledger.json",
         "log.jsonl",
         "strip-000003.png",
         "strip-000004.png",

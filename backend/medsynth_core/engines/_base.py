@@ -93,6 +93,8 @@ class Task:
 class Engine:
     """One method: what it takes, how its model loads and how it runs. `load` is None for an engine without models.
 
+    An engine that can be trained has `recipe(data, order)` and `examine(data, order)`: the latter finds what is wrong with a
+    folder (`training.doctor.Examined`), by the rules that the former refuses by.
     `synthetic` is False where the outputs are derived from what was handed in, such as a refined mask.
     `one_slice` is True where a single 2-D slice is taken, and a stack refused.
     `only_with` names an environment variable that must be 1 for the engine to be listed: the tests' engine is not for users.
@@ -106,6 +108,7 @@ class Engine:
     paper: str = ""
     load: Callable[[Path, str], Any] | None = None
     recipe: Callable[..., Any] | None = None
+    examine: Callable[..., Any] | None = None
     synthetic: bool = True
     one_slice: bool = False
     only_with: str = ""

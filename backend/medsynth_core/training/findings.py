@@ -59,8 +59,8 @@ def stopping(findings: Iterable[Finding]) -> tuple[Finding, ...]:
 
 
 def refuse(name: str, findings: Iterable[Finding]) -> None:
-    """Raise TrainingDataError with a sentence for each finding that stops the training of the folder `name`."""
-    offenders = tuple(finding.says for finding in stopping(findings))
+    """Raise TrainingDataError with a sentence for each finding that stops the training of the folder `name`, case by case."""
+    offenders = tuple(finding.says for finding in sorted(stopping(findings), key=lambda finding: finding.cases))
     if offenders:
         count = f"{len(offenders)} problem{'s' if len(offenders) > 1 else ''}"
         raise TrainingDataError(

@@ -95,7 +95,8 @@ def ledger_of(
     training: Iterable[Mark], tuning: Iterable[Mark] = (), held_out: Iterable[Mark] = (), label_percent: int = 100
 ) -> Ledger:
     """Return the ledger of a training on these cases."""
-    return Ledger(*(tuple(map(sealed, side)) for side in (training, tuning, held_out)), label_percent=label_percent)
+    learned, chosen_by, kept = (tuple(map(sealed, side)) for side in (training, tuning, held_out))
+    return Ledger(learned, chosen_by, kept, label_percent)
 
 
 def going_on(ledger: Ledger, base: Path) -> Ledger:
@@ -114,6 +115,19 @@ def going_on(ledger: Ledger, base: Path) -> Ledger:
     )
 
 
+def begun(ledger: Ledger, folder: Path, anew: bool) -> Ledger:
+    """Return the record of a training whose state lies in `folder`, and write it there before the first step is taken.
+
+    What earlier runs of this training have learned from counts too, whatever the folder of cases holds by now; not if it starts
+    `anew`. Raises ModelError for a damaged record.
+    """
+    older = None if anew else read_ledger(folder)
+    if older is not None:
+        ledger = replace(ledger, training=_once(older.training + ledger.training), tuning=_once(older.tuning + ledger.tuning))
+    write_ledger(ledger, folder)
+    return ledger
+
+
 def write_ledger(ledger: Ledger, folder: Path) -> None:
     """Write the ledger as a part of a model folder; the card's checksums must be taken afterwards."""
     sides = zip(SIDES, (ledger.training, ledger.tuning, ledger.held_out), strict=True)
@@ -130,8 +144,8 @@ def read_ledger(folder: Path) -> Ledger | None:
         content = json.loads(path.read_text("utf-8"))
         if content["format"] != FORMAT:
             raise ModelError(f"{FILE} of {folder.name} has format {content['format']}, this MedSynth reads {FORMAT}: update it")
-        sides = [tuple(_entries(content[side])) for side in SIDES]
-        return Ledger(*sides, label_percent=int(content["label_percent"]), unlisted=tuple(map(str, content["unlisted"])))
+        training, tuning, held_out = (tuple(_entries(content[side])) for side in SIDES)
+        return Ledger(training, tuning, held_out, int(content["label_percent"]), tuple(map(str, content["unlisted"])))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise ModelError(f"{FILE} of {folder.name} is damaged: get the model again") from None
 

@@ -26,6 +26,7 @@ from medsynth_core.training import checkpoint, ema
 from medsynth_core.training.control import Control, NoControl, Pace, Wish
 from medsynth_core.training.curves import draw_curves, save_picture
 from medsynth_core.training.keeping import Keeping
+from medsynth_core.training.ledger import begun, write_ledger
 from medsynth_core.training.recipe import Recipe
 
 __all__ = ["Control", "Pace", "TrainingProgress", "Wish", "train"]
@@ -67,8 +68,12 @@ def train(
     done = checkpoint.load(keeping.checkpoint, networks, average, optimizer) if keeping.checkpoint.exists() else 0
     keeping.forget_after(done)
 
+    ledger = begun(recipe.ledger, keeping.folder, anew=done == 0) if recipe.ledger is not None else None
+
     def write(folder: Path) -> ModelCard:
         recipe.save(average, folder)
+        if ledger is not None:
+            write_ledger(ledger, folder)
         return finish_folder(folder, recipe.card(done))
 
     started, first = time.monotonic(), done

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from medsynth_core.protocol import ModelCard
+from medsynth_core.training.ledger import Ledger
 
 
 class Recipe(Protocol):
@@ -34,6 +35,10 @@ class Recipe(Protocol):
     @property
     def notices(self) -> tuple[str, ...]:
         """Return what a user should know about the data before the training starts: counts and warnings, a sentence each."""
+
+    @property
+    def ledger(self) -> Ledger | None:
+        """Return the record of the cases on each side; None for a training on what nobody can list."""
 
     def build(self) -> nn.ModuleDict:
         """Return freshly initialized networks by name."""
@@ -75,6 +80,7 @@ class FromPreset:
     preset: Schedule
     blank_card: ModelCard
     notices: tuple[str, ...] = ()
+    ledger: Ledger | None = None
 
     @property
     def steps(self) -> int:

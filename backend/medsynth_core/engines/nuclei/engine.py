@@ -21,6 +21,7 @@ from medsynth_core.engines._base import Engine, EngineEvent, Task, param
 from medsynth_core.protocol import InputInfo
 
 if TYPE_CHECKING:
+    from medsynth_core.training.doctor import Examined
     from medsynth_core.training.order import TrainingOrder
     from medsynth_core.training.recipe import Recipe
 
@@ -64,6 +65,15 @@ def recipe(data: Path, order: TrainingOrder) -> Recipe:
     return prepare(data, order)
 
 
+def examine(data: Path, order: TrainingOrder) -> Examined:
+    """Return what the doctor finds in a folder."""
+    from medsynth_core.engines.nuclei.tiles import RULES
+    from medsynth_core.training.doctor import examined_pairs
+    from medsynth_core.training.pair_survey import survey_order
+
+    return examined_pairs(survey_order(data, order, rules=RULES))
+
+
 ENGINE = Engine(
     name="nuclei",
     summary="Nuclei and the histology that goes with them",
@@ -77,4 +87,5 @@ ENGINE = Engine(
     load=load,
     run=run,
     recipe=recipe,
+    examine=examine,
 )

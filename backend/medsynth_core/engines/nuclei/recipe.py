@@ -24,6 +24,7 @@ from medsynth_core.imaging.nuclei_maps import maps_of
 from medsynth_core.protocol import ModelCard
 from medsynth_core.training.ahead import Ahead
 from medsynth_core.training.curves import mosaic
+from medsynth_core.training.ledger import Ledger
 from medsynth_core.training.recipe import FromPreset
 
 VALIDATION_BATCHES, VALIDATION_SEED = 2, 1
@@ -43,6 +44,7 @@ class NucleiRecipe(FromPreset):
     base: Path | None = None
     device: str = "cpu"
     notices: tuple[str, ...] = ()
+    ledger: Ledger | None = None
 
     def build(self) -> nn.ModuleDict:
         """Return structure network, image network and its hints: new ones, or those of the base model."""

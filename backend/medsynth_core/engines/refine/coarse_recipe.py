@@ -29,10 +29,12 @@ from medsynth_core.imaging.preprocess import FloatImage, percentile_normalized
 from medsynth_core.protocol import LabelInfo, ModelCard
 from medsynth_core.training.curves import mosaic
 from medsynth_core.training.labels import vocabulary_of
+from medsynth_core.training.ledger import Ledger
 from medsynth_core.training.order import TrainingOrder
-from medsynth_core.training.pairs import Columns, Pair
+from medsynth_core.training.pair_survey import survey_order
+from medsynth_core.training.pairs import Pair
 from medsynth_core.training.recipe import FromPreset
-from medsynth_core.training.sides import Sides, read_sides
+from medsynth_core.training.sides import Sides
 from medsynth_core.vocabulary import foreground, one_hot_channels, understand
 
 STRIP_SAMPLES = 8
@@ -72,6 +74,7 @@ class CoarseRecipe(FromPreset):
     blank_card: ModelCard
     seed: int = 0
     device: str = "cpu"
+    ledger: Ledger | None = None
 
     def build(self) -> nn.ModuleDict:
         """Return a new network."""
@@ -120,12 +123,13 @@ def prepare_coarse(data: Path, order: TrainingOrder) -> CoarseRecipe:
         raise ParameterError(f"base is {order.base.name}: a coarse network starts anew; leave --base out")
     starter = get_coarse_starter(order.starter) if order.starter else None
     preset = _preset(order)
-    columns = order.columns or (starter.source.columns(data) if starter else Columns())
-    sides = read_sides(data, columns)
+    survey = survey_order(data, order, starter.source.columns(data) if starter else None)
+    sides = survey.admit(recipe_drops=starter is not None).sides
     card = starter.card if starter else _own_card(data, order, sides)
     card = replace(card, size=(preset.pixels, preset.pixels), trained_on=sides.counted)
     arrays, learned = load(sides.seen, card), len(sides.training)  # read together: all offenders are named at once
-    return CoarseRecipe(preset, arrays.part(0, learned), arrays.part(learned, None), card, order.seed, order.device)
+    taught, chosen_by = arrays.part(0, learned), arrays.part(learned, None)
+    return CoarseRecipe(preset, taught, chosen_by, card, order.seed, order.device, survey.ledger(sides))
 
 
 def load(pairs: tuple[Pair, ...], card: ModelCard) -> CoarseArrays:

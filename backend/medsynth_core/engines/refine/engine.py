@@ -21,6 +21,7 @@ from medsynth_core.protocol import InputInfo
 from medsynth_core.strength import STRENGTHS
 
 if TYPE_CHECKING:
+    from medsynth_core.training.doctor import Examined
     from medsynth_core.training.order import TrainingOrder
     from medsynth_core.training.recipe import Recipe
 
@@ -71,6 +72,14 @@ def recipe(data: Path, order: TrainingOrder) -> Recipe:
     return prepare(data, order)
 
 
+def examine(data: Path, order: TrainingOrder) -> Examined:
+    """Return what the doctor finds in a folder."""
+    from medsynth_core.engines.refine.prepare import surveyed
+    from medsynth_core.training.doctor import examined_pairs
+
+    return examined_pairs(surveyed(data, order))
+
+
 ENGINE = Engine(
     name="refine",
     summary="A coarse mask in, a better boundary out",
@@ -84,5 +93,6 @@ ENGINE = Engine(
     load=load,
     run=run,
     recipe=recipe,
+    examine=examine,
     synthetic=False,
 )

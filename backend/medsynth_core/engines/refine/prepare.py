@@ -13,9 +13,10 @@ from medsynth_core.errors import ParameterError
 from medsynth_core.models.card import read_card
 from medsynth_core.protocol import ModelCard
 from medsynth_core.training.order import TrainingOrder
-from medsynth_core.training.pairs import Columns, Pair
+from medsynth_core.training.pair_survey import ANY_LABEL, LABELED, PairSurvey, survey_order
+from medsynth_core.training.pairs import Pair
 from medsynth_core.training.recipe import Recipe
-from medsynth_core.training.sides import SIDES, Sides, read_sides
+from medsynth_core.training.sides import SIDES, Sides
 
 
 def prepare(data: Path, order: TrainingOrder) -> Recipe:
@@ -27,6 +28,13 @@ def prepare(data: Path, order: TrainingOrder) -> Recipe:
 
         return prepare_coarse(data, order)
     return _shipped(data, order) if order.starter else _own(data, order)
+
+
+def surveyed(data: Path, order: TrainingOrder) -> PairSurvey:
+    """Return all that is found in a training folder; the coarse networks have a vocabulary, the refiner takes any label."""
+    from medsynth_core.engines.refine.coarse_presets import COARSE_PRESETS
+
+    return survey_order(data, order, rules=LABELED if order.preset in COARSE_PRESETS else ANY_LABEL)
 
 
 def _shipped(data: Path, order: TrainingOrder) -> RefineRecipe:
@@ -43,13 +51,15 @@ def _shipped(data: Path, order: TrainingOrder) -> RefineRecipe:
 
 
 def _own(data: Path, order: TrainingOrder) -> RefineRecipe:
-    there = read_sides(data, order.columns or Columns())
+    survey = surveyed(data, order).admit()
+    there = survey.sides
     sides = [tuple(items_of(side, data.resolve().name)) for side in (there.training, there.tuning)]
     preset = _adjusted(get_preset(order.preset or DISCRETE.name), order)
     card = _own_card(data, order, there, preset)
     if order.base is not None:
         card, preset = _going_on(card, preset, read_card(order.base))
-    return RefineRecipe(preset, (sides[0],), (1.0,), sides[1], card, order.seed, order.base, order.device)
+    ledger = survey.ledger(there, order.base)
+    return RefineRecipe(preset, (sides[0],), (1.0,), sides[1], card, order.seed, order.base, order.device, ledger)
 
 
 def _own_card(data: Path, order: TrainingOrder, sides: Sides[Pair], preset: Preset) -> ModelCard:

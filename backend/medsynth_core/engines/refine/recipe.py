@@ -20,6 +20,7 @@ from medsynth_core.engines.refine.presets import Preset
 from medsynth_core.protocol import ModelCard
 from medsynth_core.training.ahead import Ahead
 from medsynth_core.training.curves import mosaic
+from medsynth_core.training.ledger import Ledger
 from medsynth_core.training.recipe import FromPreset
 
 STRIP_SAMPLES = 8
@@ -38,6 +39,7 @@ class RefineRecipe(FromPreset):
     seed: int = 0
     base: Path | None = None
     device: str = "cpu"
+    ledger: Ledger | None = None
 
     def build(self) -> nn.ModuleDict:
         """Return image encoder and mask network: new ones, or those of the base model."""

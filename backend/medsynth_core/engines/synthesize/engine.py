@@ -24,6 +24,7 @@ from medsynth_core.volume import Volume
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from medsynth_core.training.doctor import Examined
     from medsynth_core.training.order import TrainingOrder
     from medsynth_core.training.recipe import Recipe
 
@@ -100,6 +101,14 @@ def recipe(data: Path, order: TrainingOrder) -> Recipe:
     return prepare(data, order)
 
 
+def examine(data: Path, order: TrainingOrder) -> Examined:
+    """Return what the doctor finds in a folder."""
+    from medsynth_core.engines.synthesize.prepare import surveyed
+    from medsynth_core.training.doctor import examined_pairs
+
+    return examined_pairs(surveyed(data, order))
+
+
 def _single_slice(mask: Volume) -> npt.NDArray[np.generic]:
     channels, slices = mask.array.shape[:2]
     if channels != 1:
@@ -118,5 +127,6 @@ ENGINE = Engine(
     load=load,
     run=run,
     recipe=recipe,
+    examine=examine,
     one_slice=True,
 )

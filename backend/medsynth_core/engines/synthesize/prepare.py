@@ -19,9 +19,11 @@ from medsynth_core.errors import ParameterError
 from medsynth_core.models.card import read_card
 from medsynth_core.protocol import LabelInfo, ModelCard, ParamInfo, ParamKind
 from medsynth_core.training.labels import vocabulary_of
+from medsynth_core.training.ledger import Ledger
 from medsynth_core.training.order import TrainingOrder
-from medsynth_core.training.pairs import Columns, Pair
-from medsynth_core.training.sides import Sides, only, read_sides
+from medsynth_core.training.pair_survey import PairSurvey, survey_order
+from medsynth_core.training.pairs import Pair
+from medsynth_core.training.sides import Sides, only
 
 if TYPE_CHECKING:
     from medsynth_core.engines.synthesize.stable_diffusion_recipe import StableDiffusionRecipe
@@ -35,6 +37,7 @@ class _Material:
     tuning: tuple[Pair, ...]
     options: dict[str, tuple[str, ...]]
     card: ModelCard
+    ledger: Ledger
 
 
 def prepare(data: Path, order: TrainingOrder) -> SynthesizeRecipe | StableDiffusionRecipe:
@@ -46,11 +49,11 @@ def prepare(data: Path, order: TrainingOrder) -> SynthesizeRecipe | StableDiffus
     if base is not None and is_stable_diffusion(base):
         return _on_stable_diffusion(data, order, base)
     preset = _adjusted(_preset(order), order)
-    material = _read(data, order, preset)
+    material = _read(data, order, preset, base)
     if base is not None:
         card, preset = _going_on(material.card, preset, read_card(base))
         material = replace(material, card=card)
-    return SynthesizeRecipe(preset, *_arrays(material), material.card, order.seed, base, order.device)
+    return SynthesizeRecipe(preset, *_arrays(material), material.card, order.seed, base, order.device, material.ledger)
 
 
 def _preset(order: TrainingOrder) -> Preset:
@@ -67,7 +70,7 @@ def _on_stable_diffusion(data: Path, order: TrainingOrder, base: Path) -> Stable
     from medsynth_core.engines.synthesize.stable_diffusion_folder import load_surroundings
 
     preset = _adjusted(paper.get_preset(order.preset or paper.PAPER.name), order)
-    material = _read(data, order, preset)
+    material = _read(data, order, preset, base)
     known = Counter(pair.prompt for pair in material.training if pair.prompt)
     prompt = known.most_common(1)[0][0] if known else material.card.title
     option = ParamInfo(PROMPT, "Prompt", ParamKind.TEXT, prompt, help="What the image shows, in words", advanced=True)
@@ -87,13 +90,19 @@ def _on_stable_diffusion(data: Path, order: TrainingOrder, base: Path) -> Stable
         card,
         order.seed,
         order.device,
+        material.ledger,
     )
 
 
-def _read(data: Path, order: TrainingOrder, preset: Preset) -> _Material:
+def surveyed(data: Path, order: TrainingOrder) -> PairSurvey:
+    """Return all that is found in a training folder."""
+    return survey_order(data, order, get_starter(order.starter).columns(data) if order.starter else None)
+
+
+def _read(data: Path, order: TrainingOrder, preset: Preset, base: Path | None) -> _Material:
     starter = get_starter(order.starter) if order.starter else None
-    columns = order.columns or (starter.columns(data) if starter else Columns())
-    sides = only(read_sides(data, columns), order.items, lambda pair: pair.stem)
+    survey = surveyed(data, replace(order, base=base))
+    sides = only(survey.admit(recipe_drops=starter is not None).sides, order.items, lambda pair: pair.stem)
     values = dataset.values_of_options(sides.seen)
     side = preset.stages[-1][1]
     card = replace(
@@ -102,7 +111,7 @@ def _read(data: Path, order: TrainingOrder, preset: Preset) -> _Material:
         options=tuple(_option(name, there) for name, there in values.items()),
         trained_on=sides.counted,
     )
-    return _Material(sides.training, sides.tuning, values, card)
+    return _Material(sides.training, sides.tuning, values, card, survey.ledger(sides, base))
 
 
 def _arrays(material: _Material) -> tuple[PairArrays, PairArrays]:

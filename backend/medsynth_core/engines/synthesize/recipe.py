@@ -23,6 +23,7 @@ from medsynth_core.engines.synthesize.presets import Preset
 from medsynth_core.errors import ParameterError
 from medsynth_core.protocol import ModelCard
 from medsynth_core.training.curves import mosaic
+from medsynth_core.training.ledger import Ledger
 from medsynth_core.training.recipe import FromPreset
 from medsynth_core.vocabulary import one_hot_channels
 
@@ -41,6 +42,7 @@ class SynthesizeRecipe(FromPreset):
     seed: int = 0
     base: Path | None = None
     device: str = "cpu"
+    ledger: Ledger | None = None
 
     @property
     def option_sizes(self) -> tuple[int, ...]:

@@ -19,6 +19,7 @@ from medsynth_core.engines.synthesize.stable_diffusion_objective import LatentBa
 from medsynth_core.errors import ParameterError
 from medsynth_core.protocol import ModelCard
 from medsynth_core.training.curves import mosaic
+from medsynth_core.training.ledger import Ledger
 from medsynth_core.training.recipe import FromPreset
 from medsynth_core.vocabulary import one_hot_channels
 
@@ -63,6 +64,7 @@ class StableDiffusionRecipe(FromPreset):
     blank_card: ModelCard
     seed: int = 0
     device: str = "cpu"
+    ledger: Ledger | None = None
 
     def build(self) -> nn.ModuleDict:
         """Return the base's denoiser, its decoder unlocked, and the control network."""

@@ -23,6 +23,7 @@ from medsynth_core.engines.tumor.stacks import Stack, distance_of
 from medsynth_core.engines.tumor.views import View, described, seen_as
 from medsynth_core.protocol import ModelCard
 from medsynth_core.training.curves import mosaic
+from medsynth_core.training.ledger import Ledger
 from medsynth_core.training.recipe import FromPreset
 
 RUN = 4
@@ -44,6 +45,7 @@ class TumorRecipe(FromPreset):
     base: Path | None = None
     device: str = "cpu"
     notices: tuple[str, ...] = ()
+    ledger: Ledger | None = None
     _views: dict[str, list[list[View]]] = field(default_factory=dict, repr=False, compare=False)
 
     def build(self) -> nn.ModuleDict:

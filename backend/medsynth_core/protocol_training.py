@@ -157,3 +157,14 @@ class TrainingInfo:
     error_code: str = ""
     error: str = ""
     ended: float | None = None
+
+
+@dataclass(frozen=True)
+class Examination:
+    """The doctor's look at a folder: running, then done with its `report`, or failed with an error."""
+
+    id: str
+    state: TrainingState
+    report: DoctorReport | None = None
+    error_code: str = ""
+    error: str = ""

@@ -21,7 +21,7 @@ from collections import deque
 from typing import Any
 
 from medsynth_core.errors import ServiceUnavailableError, error_from_code
-from medsynth_core.protocol import Event, EventKind, JobInfo, JobRequest, JobState, WorkerState, to_json
+from medsynth_core.protocol import Event, EventKind, JobInfo, JobRequest, JobState, ModelInfo, WorkerState, to_json
 from medsynth_core.service import frames
 from medsynth_core.service.config import ServiceConfig
 from medsynth_core.service.intake import check_request
@@ -192,6 +192,10 @@ class Jobs:
             raise ServiceUnavailableError("the worker is busy with a job: try again when it has ended") from None
         if changed.error_code:
             raise error_from_code(changed.error_code, changed.error)
+
+    def set_models(self, models: tuple[ModelInfo, ...]) -> None:
+        """Tell clients of these models from now on; the worker finds a new one when it is asked for it."""
+        self._set_able(models=models)
 
     def delete(self, job: str) -> None:
         """Delete an ended job and its results. Raises NotFoundError, RefusedError (409) while it is not ended."""

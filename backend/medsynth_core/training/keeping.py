@@ -76,6 +76,10 @@ class Keeping:
         whole = [text for text in self.log.read_text("utf-8").splitlines(keepends=True) if text.endswith("}\n")]
         return tuple(line for line in map(_line, whole) if line is not None and line.step > after)
 
+    def line_count(self) -> int:
+        """Return how many lines the log has."""
+        return self.log.read_bytes().count(b"\n") if self.log.is_file() else 0
+
     def add_line(self, line: TrainingLine) -> None:
         """Put a line at the end of the log."""
         with self.log.open("a", encoding="utf-8") as stream:

@@ -1,8 +1,8 @@
 # Two commands do everything on a fresh Debian, Ubuntu or macOS machine:
 #     make demo     set up, open the viewer and synthesize (no screen: saves demo.png)
 #     make test     set up and run the tests
-# Others: setup, test-slicer, test-slow, lint, bench, bench-quality, bench-refine, bench-tumor, bench-nuclei, starters, clean. Works
-# with the make 3.81 of macOS.
+# Others: setup, test-slicer, test-slow, lint, bench, bench-quality, bench-refine, bench-tumor, bench-nuclei, bench-copies, starters,
+# clean. Works with the make 3.81 of macOS.
 
 SHELL := /bin/sh
 VENV ?= .venv
@@ -20,7 +20,7 @@ PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet -c c
 PYTEST := QT_QPA_PLATFORM=offscreen $(BIN)/python -m pytest -q
 PYTEST_GUI := sh scripts/with_display.sh $(BIN)/python -m pytest -q
 
-.PHONY: setup demo test test-slicer test-slow lint bench bench-quality bench-refine bench-tumor bench-nuclei starters clean
+.PHONY: setup demo test test-slicer test-slow lint bench bench-quality bench-refine bench-tumor bench-nuclei bench-copies starters clean
 
 setup: $(STAMP)
 
@@ -78,6 +78,9 @@ bench-refine: setup
 
 bench-tumor: setup
 	@$(BIN)/python -m benchmarks.tumor --data $(DATA) $(BENCH)
+
+bench-copies: setup
+	@$(BIN)/python -m benchmarks.copies --data $(DATA) $(BENCH)
 
 bench-nuclei: setup
 	@$(BIN)/python -m benchmarks.nuclei --data $(DATA) $(BENCH)

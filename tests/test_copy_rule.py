@@ -34,7 +34,7 @@ def test_an_override_that_was_not_needed_is_none() -> None:
 
 
 def test_an_export_of_copies_alone_is_refused_and_says_the_way_out() -> None:
-    with pytest.raises(InputError, match="all 3 samples look like copies.*--allow-copies"):
+    with pytest.raises(InputError, match=r"all 3 samples look like copies.*--allow-copies"):
         part(NAMES, NAMES)
     assert part(NAMES, NAMES, allowed=True).exported == NAMES
 

@@ -206,7 +206,7 @@ def test_one_mask_of_two_patients_is_told(here: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda i: i, "P0 and P3 hold the same voxels: they count as one patient."),
+        (lambda i: i, "P3: it holds the same voxels as P0"),
         (
             lambda i: i * 3 + np.random.default_rng(0).normal(0, 2, i.shape).astype(np.float32),
             "P0 and P3 look alike (correlation",

@@ -14,7 +14,8 @@ from medsynth_core.errors import TrainingDataError
 from medsynth_core.protocol_training import Defect, DoctorReport, Facts, Finding, Severity
 from medsynth_core.training.findings import worst_first
 from medsynth_core.training.pair_survey import PairSurvey
-from medsynth_core.training.thumbnails import Sketcher, sketch_of_files, write_thumbnails
+from medsynth_core.training.thumbnails import Sketch, Sketcher, sketch_of_files, sketch_of_volume, write_thumbnails
+from medsynth_core.training.volume_survey import Survey
 
 NOTHING = Facts(0, 0, 0, 0, 0)
 
@@ -46,3 +47,13 @@ def report(engine: str, examination: Callable[[], Examined], thumbnails: Path) -
 def examined_pairs(survey: PairSurvey) -> Examined:
     """Return what a survey of pairs found, for the doctor."""
     return Examined(survey.facts(), survey.findings, lambda case: sketch_of_files(*survey.places.get(case, (None, None))))
+
+
+def examined_volumes(survey: Survey) -> Examined:
+    """Return what a survey of volumes found, for the doctor; a volume is drawn by the slice with most tumor."""
+
+    def sketch(case: str) -> Sketch:
+        found = survey.listed.get(case)
+        return Sketch(None, None) if found is None else sketch_of_volume(found)
+
+    return Examined(survey.facts(), survey.findings, sketch)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 
 from medsynth_core.errors import InputError, ParameterError, TrainingDataError
 from medsynth_core.protocol_training import Defect, Finding, Severity
@@ -24,7 +25,7 @@ FIXES = {
 }
 """The way out where a finding has none of its own."""
 ORDER = tuple(Severity)
-NAMED = 3
+NAMED, KINDS_SAID = 3, 8
 
 
 def stops(defect: Defect, case: str, says: str, fix: str = "") -> Finding:
@@ -47,6 +48,14 @@ def unreadable(case: str, problem: InputError, lead: str = "") -> Finding:
     return stops(Defect.UNREADABLE, case, f"{lead}{problem}")
 
 
+def empty_sides(learned: int, chosen_by: int, held_out: int) -> Iterator[Finding]:
+    """Yield that a side of the split is empty, given the cases on each."""
+    if learned and not chosen_by:
+        yield tells(Defect.TOO_FEW, (), "no case is left to choose the best state by: the last one is kept")
+    if learned and not held_out:
+        yield tells(Defect.TOO_FEW, (), "no case is held out: figures need cases of other patients")
+
+
 def worst_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Return findings by severity, then by defect; those alike keep their order."""
     defects = tuple(Defect)
@@ -58,9 +67,18 @@ def stopping(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     return tuple(finding for finding in findings if finding.severity is Severity.STOPS)
 
 
+def concerning(findings: Iterable[Finding], items: Sequence[str]) -> tuple[Finding, ...]:
+    """Return the findings on these cases, and those on none; all of them where no case is named."""
+    wanted = set(items)
+    return tuple(f for f in findings if not wanted or not f.cases or wanted & set(f.cases))
+
+
 def refuse(name: str, findings: Iterable[Finding]) -> None:
     """Raise TrainingDataError with a sentence for each finding that stops the training of the folder `name`, case by case."""
-    offenders = tuple(finding.says for finding in sorted(stopping(findings), key=lambda finding: finding.cases))
+    found = sorted(stopping(findings), key=lambda finding: finding.cases)
+    offenders = tuple(finding.says for finding in found)
+    if len(found) == 1 and not found[0].cases:
+        raise TrainingDataError(found[0].says)
     if offenders:
         count = f"{len(offenders)} problem{'s' if len(offenders) > 1 else ''}"
         raise TrainingDataError(
@@ -84,3 +102,10 @@ def named(cases: Sequence[str], count: int = NAMED) -> str:
 def counted(number: int, noun: str) -> str:
     """Return a number with its noun, in the plural where it is one."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def most_common(counts: Counter[str]) -> dict[str, int]:
+    """Return the most frequent entries, and the others as one."""
+    kept = dict(counts.most_common(KINDS_SAID))
+    others = sum(counts.values()) - sum(kept.values())
+    return kept | ({"others": others} if others else {})

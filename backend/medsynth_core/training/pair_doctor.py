@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from medsynth_core.protocol_training import Defect, Finding, Severity
-from medsynth_core.training.findings import OUT, counted, named, stops, tells, warns
+from medsynth_core.training.findings import OUT, counted, empty_sides, named, stops, tells, warns
 from medsynth_core.training.likeness import alike
 from medsynth_core.training.pair_looks import PairLook
 from medsynth_core.training.sides import SIDES, side_of
@@ -230,10 +230,7 @@ def amounts(looks: Sequence[PairLook], learned: int, chosen_by: int, held_out: i
     if len(looks) < FEW:
         says = f"{counted(len(looks), 'case')}: a model of fewer than {FEW} repeats what it has seen"
         yield warns(Defect.TOO_FEW, (), says)
-    if learned and not chosen_by:
-        yield tells(Defect.TOO_FEW, (), "no case is left to choose the best state by: the last one is kept")
-    if learned and not held_out:
-        yield tells(Defect.TOO_FEW, (), "no case is held out: figures need cases of other patients")
+    yield from empty_sides(learned, chosen_by, held_out)
 
 
 def _bits(kind: np.dtype[np.generic]) -> str:

@@ -16,7 +16,7 @@ from medsynth_core.formats import read
 from medsynth_core.models.card import read_card
 from medsynth_core.protocol_training import Facts, Finding
 from medsynth_core.training import pair_doctor
-from medsynth_core.training.findings import refuse, worst_first
+from medsynth_core.training.findings import concerning, most_common, refuse, worst_first
 from medsynth_core.training.guard import known_cases
 from medsynth_core.training.labels import HIGHEST, vocabulary_of
 from medsynth_core.training.ledger import Ledger, Mark, going_on, ledger_of, mark_of, read_ledger
@@ -25,8 +25,6 @@ from medsynth_core.training.order import TrainingOrder
 from medsynth_core.training.pair_looks import FaultOf, PairLook, look_at_all
 from medsynth_core.training.pairs import Columns, Pair, as_picture, fault_of, list_pairs
 from medsynth_core.training.sides import Sides, parted
-
-SIZES_SAID = 8
 
 
 @dataclass(frozen=True)
@@ -53,9 +51,14 @@ class PairSurvey:
     places: dict[str, tuple[Path | None, Path | None]]
     column: str
 
-    def admit(self, recipe_drops: bool = False) -> PairSurvey:
-        """Return itself. Raises TrainingDataError with all that stops the training; `recipe_drops`: duplicates are no reason."""
-        refuse(self.name, (f for f in self.findings if not (recipe_drops and f.cases and set(f.cases) <= set(self.looks))))
+    def admit(self, items: Sequence[str] = (), recipe_drops: bool = False) -> PairSurvey:
+        """Return itself. Raises TrainingDataError with all that stops the training.
+
+        With `items`, only what these cases have counts; `recipe_drops`: what sound pairs have, such as a duplicate, does not.
+        """
+        drop = set(self.looks) if recipe_drops else set()
+        findings = concerning(self.findings, items)
+        refuse(self.name, (finding for finding in findings if not (finding.cases and set(finding.cases) <= drop)))
         return self
 
     def ledger(self, sides: Sides[Pair], base: Path | None = None, label_percent: int = 100) -> Ledger:
@@ -179,13 +182,6 @@ def facts_of(looks: Sequence[PairLook], sides: Sides[Pair]) -> Facts:
         intensity=(float(low), float(high)),
         channels=max(look.channels for look in looks),
     )
-
-
-def most_common(counts: Counter[str]) -> dict[str, int]:
-    """Return the most frequent entries, and the others as one."""
-    kept = dict(counts.most_common(SIZES_SAID))
-    others = sum(counts.values()) - sum(kept.values())
-    return kept | ({"others": others} if others else {})
 
 
 def shares(pixels: Counter[int]) -> dict[str, float]:

@@ -15,6 +15,8 @@ from medsynth_core.errors import InputError
 from medsynth_core.formats import read, read_mask
 from medsynth_core.protocol_training import Finding
 from medsynth_core.training.pairs import as_picture
+from medsynth_core.training.volume_cases import Case
+from medsynth_core.training.volume_reading import open_case
 
 SIDE_PX = 128
 FOR_A_FINDING, FOR_A_REPORT = 4, 200
@@ -73,6 +75,29 @@ def drawing(sketch: Sketch) -> Image.Image | None:
 def sketch_of_files(image: Path | None, mask: Path | None) -> Sketch:
     """Return what can be read of two files of one slice each."""
     return Sketch(_picture(image), _mask(mask))
+
+
+def sketch_of_volume(case: Case) -> Sketch:
+    """Return the slice of a volume with most tumor, or its middle; of an image without a fitting mask the image alone."""
+    try:
+        image, labels = open_case(case)
+        mask = labels.array[0] > 0
+    except InputError:
+        return _image_alone(case)
+    z = int(mask.sum(axis=(1, 2)).argmax()) if mask.any() else len(mask) // 2
+    return Sketch(_slice(image.array[0, z]), np.asarray(mask[z]))
+
+
+def _image_alone(case: Case) -> Sketch:
+    try:
+        array = read(case.image).array
+    except InputError:
+        return Sketch(None, None)
+    return Sketch(_slice(array[0, array.shape[1] // 2]), None)
+
+
+def _slice(pixels: npt.NDArray[np.generic]) -> Image.Image:
+    return as_picture(np.nan_to_num(pixels.astype(np.float32), posinf=0, neginf=0)[None, None])
 
 
 def _picture(path: Path | None) -> Image.Image | None:

@@ -57,7 +57,7 @@ def read_folder(data: Path, order: TrainingOrder) -> tuple[Sides[Pair], Ledger]:
     if order.starter:
         sides = only(parted(starter_pairs(data), lambda pair: pair.group), order.items, lambda pair: pair.stem)
         return sides, ledger_of_pairs(sides, said_group, order.base, order.label_percent)
-    survey = survey_order(data, order, rules=RULES).admit()
+    survey = survey_order(data, order, rules=RULES).admit(order.items)
     sides = only(survey.sides, order.items, lambda pair: pair.stem)
     return sides, survey.ledger(sides, order.base, order.label_percent)
 

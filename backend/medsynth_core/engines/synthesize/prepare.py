@@ -102,7 +102,7 @@ def surveyed(data: Path, order: TrainingOrder) -> PairSurvey:
 def _read(data: Path, order: TrainingOrder, preset: Preset, base: Path | None) -> _Material:
     starter = get_starter(order.starter) if order.starter else None
     survey = surveyed(data, replace(order, base=base))
-    sides = only(survey.admit(recipe_drops=starter is not None).sides, order.items, lambda pair: pair.stem)
+    sides = only(survey.admit(order.items, starter is not None).sides, order.items, lambda pair: pair.stem)
     values = dataset.values_of_options(sides.seen)
     side = preset.stages[-1][1]
     card = replace(

@@ -20,6 +20,7 @@ from medsynth_core.engines._base import Engine, EngineEvent, Task, param
 from medsynth_core.protocol import InputInfo
 
 if TYPE_CHECKING:
+    from medsynth_core.training.doctor import Examined
     from medsynth_core.training.order import TrainingOrder
     from medsynth_core.training.recipe import Recipe
 
@@ -79,6 +80,14 @@ def recipe(data: Path, order: TrainingOrder) -> Recipe:
     return prepare(data, order)
 
 
+def examine(data: Path, order: TrainingOrder) -> Examined:
+    """Return what the doctor finds in a folder of volumes."""
+    from medsynth_core.engines.tumor.prepare import surveyed
+    from medsynth_core.training.doctor import examined_volumes
+
+    return examined_volumes(surveyed(data, order))
+
+
 ENGINE = Engine(
     name="tumor",
     summary="A tumor volume, grown slice by slice",
@@ -88,4 +97,5 @@ ENGINE = Engine(
     load=load,
     run=run,
     recipe=recipe,
+    examine=examine,
 )

@@ -15,8 +15,8 @@ from medsynth_core.engines.tumor.style import style_of
 from medsynth_core.errors import ParameterError
 from medsynth_core.protocol import ModelCard
 from medsynth_core.training.order import TrainingOrder
-from medsynth_core.training.sides import Sides, only, parted
-from medsynth_core.training.volumes import Case, Sight, VolumeOptions, read_stack, survey_folder
+from medsynth_core.training.sides import Sides, only
+from medsynth_core.training.volumes import Case, Sight, Survey, VolumeOptions, look_over, read_stack
 
 SIGHT = Sight(FIELD_MM, 16 * PIXEL_MM**2)
 """A tumor of fewer than 16 pixels of the model's, over all slices, may vanish when it is brought to its grid."""
@@ -26,18 +26,27 @@ def prepare(data: Path, order: TrainingOrder) -> TumorRecipe:
     """Return the recipe for a folder of volumes. Raises TrainingDataError with the list of offenders before anything starts."""
     if order.starter not in ("", LGG_FLAIR):
         raise ParameterError(f"starter is {order.starter!r}: of tumor there is {LGG_FLAIR}")
-    options = order.volumes
-    if order.starter and options.stack_height_mm is None:
-        options = replace(options, stack_height_mm=STACK_HEIGHT_MM)
-    survey = survey_folder(data, options, order.columns, SIGHT)
-    sides = only(parted(survey.cases, lambda case: case.patient), order.items, lambda case: case.name)
+    options, survey = options_of(order), surveyed(data, order).admit(order.items, bool(order.starter))
+    sides = only(survey.sides, order.items, lambda case: case.name)
     stacks = read_stacks(sides.training, options)
     prior = learned_prior(stacks)
     card = replace(_card(data, order, sides), figures=prior.figures())
     recipe = TumorRecipe(
         _preset(order), stacks, read_stacks(sides.tuning, options), prior, card, order.seed, order.base, order.device
     )
-    return replace(recipe, notices=survey.notices)
+    return replace(recipe, notices=survey.notices, ledger=survey.ledger(sides, order.base))
+
+
+def surveyed(data: Path, order: TrainingOrder) -> Survey:
+    """Return all that is found in a folder."""
+    return look_over(data, options_of(order), order.columns, SIGHT, order.excluded)
+
+
+def options_of(order: TrainingOrder) -> VolumeOptions:
+    """Return how volumes are meant; a starter's heads have a height where the order says none."""
+    if order.starter and order.volumes.stack_height_mm is None:
+        return replace(order.volumes, stack_height_mm=STACK_HEIGHT_MM)
+    return order.volumes
 
 
 def read_stacks(cases: tuple[Case, ...], options: VolumeOptions) -> tuple[Stack, ...]:

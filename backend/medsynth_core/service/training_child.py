@@ -148,7 +148,7 @@ def _run(folder: TrainingFolder, orders: Orders) -> None:
 
 
 def _examine(folder: ExaminationFolder) -> None:
-    from medsynth_core.training.doctor import examine
+    from medsynth_core.engines._doctor import examine
 
     threading.Thread(target=_leave_with, args=(sys.stdin,), name="orders", daemon=True).start()
     running = Examination(folder.id, TrainingState.RUNNING)

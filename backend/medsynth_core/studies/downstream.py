@@ -36,6 +36,7 @@ FRACTIONS = (10, 20, 50, ALL_PERCENT)
 SEGMENTERS = ("ours", "monai")
 STEPS, BATCH = 1500, 16
 NUCLEI_STEPS, NUCLEI_BATCH = 600, 8
+MOST_DROPPED = 0.9
 
 Scores = npt.NDArray[np.float64]
 """(seeds, items measured on, figures)."""
@@ -61,6 +62,8 @@ class Plan:
             given = getattr(self, what)
             if not given or len(set(given)) != len(given):
                 raise ParameterError(f"--{what} is {', '.join(map(str, given)) or 'empty'}: name one or more, each once")
+        if not 0 <= self.dropped <= MOST_DROPPED:
+            raise ParameterError(f"--filter is {self.dropped:g}: the share to drop lies between 0 and {MOST_DROPPED:g}")
 
     @property
     def makes(self) -> bool:

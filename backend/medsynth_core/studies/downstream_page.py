@@ -11,7 +11,7 @@ import numpy as np
 import medsynth_core
 from medsynth_core.evaluation.bootstrap import Interval
 from medsynth_core.evaluation.line_chart import Line, Point, line_chart
-from medsynth_core.evaluation.pictures import Pane, Plane, displayed, outlined
+from medsynth_core.evaluation.pictures import Pane, Plane, outlined
 from medsynth_core.evaluation.report_page import command, facts, page, paragraph, pictures, section, table
 from medsynth_core.studies.arms import CLASSIC
 from medsynth_core.studies.generators import Generator
@@ -152,10 +152,11 @@ def _examples(percent: int, real: Sequence[Item], made: Sequence[Item]) -> str:
 def _pane(title: str, item: Item) -> Pane:
     z = int((item.labels != 0).sum(axis=(1, 2)).argmax())  # of a volume, the slice that shows most
     image, labels = item.image[z], item.labels[z]
-    volume = len(item.labels) > 1
-    pixels = image[1] if volume else image[0] if len(image) == 1 else np.moveaxis(image, 0, -1)
+    if len(item.labels) > 1:
+        image = image[1:2]  # without its neighbors
+    pixels = np.moveaxis(np.broadcast_to(image, (3, *image.shape[1:])), 0, -1)  # grey is not stretched: brightness counts, too
     values = tuple(int(v) for v in np.unique(labels) if v)
-    return outlined(title, Plane(displayed(pixels), None, labels, None, (1.0, 1.0), values))
+    return outlined(title, Plane(pixels, None, labels, None, (1.0, 1.0), values))
 
 
 def _facts(recipe: Recipe) -> str:

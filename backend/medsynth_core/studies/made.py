@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-from medsynth_core.errors import ParameterError
 from medsynth_core.models.folder import write_json
 from medsynth_core.studies.at_work import Report, worked
 from medsynth_core.studies.items import Item, keep, kept, write
@@ -25,7 +24,6 @@ from medsynth_core.studies.lessons import Lesson, Share, outcomes
 from medsynth_core.studies.makers import Maker, Wish
 
 FILTER_SEED = 90_001
-MOST_DROPPED = 0.9
 
 
 @dataclass(frozen=True)
@@ -44,10 +42,6 @@ class Judge:
 
     dropped: float
     manner: Manner
-
-    def __post_init__(self) -> None:
-        if not 0 < self.dropped <= MOST_DROPPED:
-            raise ParameterError(f"filter is {self.dropped:g}: the share to drop lies above 0 and up to {MOST_DROPPED:g}")
 
 
 def batch_of(wish: Wish, count: int, judge: Judge | None, out: Path, workers: int, report: Report) -> Batch:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from medsynth_core.formats import read
 from medsynth_core.training.ledger import Mark, mark_of
 from medsynth_core.training.likeness import likeness_of
-from medsynth_core.training.pairs import Columns, Pair, grey_or_color
+from medsynth_core.training.nuclei_sets import said_group
+from medsynth_core.training.pairs import Pair, grey_or_color
 
 
-def pair_marks(pairs: Iterable[Pair], columns: Columns | None) -> dict[str, Mark]:
-    """Return the mark of each pair by its name; the group is named with its column, and left out where it is only a look."""
-    column = columns.group if columns else ""
-    return {pair.stem: _mark(pair, f"{column} {pair.group}" if column else "") for pair in pairs}
+def by_name(marks: Iterable[Mark]) -> dict[str, Mark]:
+    """Return marks by the names of their cases."""
+    return {mark.name: mark for mark in marks}
 
 
-def _mark(pair: Pair, group: str) -> Mark:
-    return mark_of(pair.stem, group, likeness_of(read(pair.image).array, grey_or_color(pair.image)))
+def starter_marks(pairs: Sequence[Pair]) -> tuple[Mark, ...]:
+    """Return what tiles of the public nuclei sets are known by, with their groups as those sets say them."""
+    return tuple(
+        mark_of(pair.stem, said_group(pair), likeness_of(read(pair.image).array, grey_or_color(pair.image))) for pair in pairs
+    )

@@ -9,20 +9,21 @@ from pathlib import Path
 
 import numpy as np
 
-from medsynth_core.engines.nuclei.prepare import own_pairs, starter_pairs
-from medsynth_core.engines.nuclei.tiles import PIXELS, read_tiles
-from medsynth_core.engines.synthesize.starters import get_starter
+from medsynth_core.engines.nuclei.prepare import starter_pairs
+from medsynth_core.engines.nuclei.tiles import PIXELS, RULES, read_tiles
+from medsynth_core.engines.synthesize.prepare import surveyed
 from medsynth_core.engines.tumor.prepare import SIGHT, read_stacks
 from medsynth_core.engines.tumor.starters import STACK_HEIGHT_MM
 from medsynth_core.errors import ParameterError, TrainingDataError
 from medsynth_core.evaluation.volume_segmenter import with_neighbors
 from medsynth_core.studies.items import Item
 from medsynth_core.studies.learners import LABELS, NUCLEI
-from medsynth_core.studies.marks import pair_marks
+from medsynth_core.studies.marks import by_name, starter_marks
 from medsynth_core.training.ledger import Mark
 from medsynth_core.training.order import TrainingOrder
-from medsynth_core.training.pairs import Columns, Pair, load_arrays
-from medsynth_core.training.sides import SIDES, CaseT, Sides, parted, read_sides
+from medsynth_core.training.pair_survey import survey_order
+from medsynth_core.training.pairs import Pair, load_arrays
+from medsynth_core.training.sides import SIDES, CaseT, Sides, parted
 from medsynth_core.training.volumes import Case, survey_folder
 
 TUNING, HELD_OUT = SIDES[1:]
@@ -81,13 +82,11 @@ def read_material(engine: str, data: Path, order: TrainingOrder, grid: Grid, sid
 
 
 def _pairs(data: Path, order: TrainingOrder, grid: Grid, side: str) -> Material:
-    starter = get_starter(order.starter) if order.starter else None
-    columns = order.columns or (starter.columns(data) if starter else Columns())
-    sides = read_sides(data, columns)
-    measured = _measured(sides, side)
-    pool, test = (_pair_items(part, grid) for part in (sides.training, measured))
+    survey = surveyed(data, order).admit(recipe_drops=bool(order.starter))
+    learned, measured = survey.sides.training, _measured(survey.sides, side)
+    pool, test = (_pair_items(part, grid) for part in (learned, measured))
     labels = 1 + max(int(item.labels.max()) for item in (*pool, *test)) if pool or test else 2
-    return Material(LABELS, pool, test, grid.channels, labels, lambda: pair_marks((*sides.training, *measured), columns))
+    return Material(LABELS, pool, test, grid.channels, labels, lambda: by_name(survey.marks((*learned, *measured))))
 
 
 def _pair_items(pairs: tuple[Pair, ...], grid: Grid) -> tuple[Item, ...]:
@@ -99,14 +98,17 @@ def _pair_items(pairs: tuple[Pair, ...], grid: Grid) -> tuple[Item, ...]:
 
 
 def _tiles(data: Path, order: TrainingOrder, _: Grid, side: str) -> Material:
-    pairs = starter_pairs(data) if order.starter else own_pairs(data, order)
-    sides = parted(pairs, lambda pair: pair.group)
-    measured = _measured(sides, side)
+    if order.starter:
+        sides, mark = parted(starter_pairs(data), lambda pair: pair.group), starter_marks
+    else:
+        survey = survey_order(data, order, rules=RULES).admit()
+        sides, mark = survey.sides, survey.marks
+    learned, measured = sides.training, _measured(sides, side)
     pool, test = (
         tuple(Item(t.name, t.group, t.image[None], t.instances[None].astype(np.int32)) for t in read_tiles(part))
-        for part in (sides.training, measured)
+        for part in (learned, measured)
     )
-    return Material(NUCLEI, pool, test, NEIGHBORS, 2, lambda: pair_marks((*sides.training, *measured), order.columns))
+    return Material(NUCLEI, pool, test, NEIGHBORS, 2, lambda: by_name(mark((*learned, *measured))))
 
 
 def _volumes(data: Path, order: TrainingOrder, _: Grid, side: str) -> Material:

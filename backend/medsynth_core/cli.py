@@ -15,6 +15,8 @@ from pathlib import Path
 
 import medsynth_core
 from medsynth_core import launcher, places
+from medsynth_core.cli_doctor import add_doctor_arguments
+from medsynth_core.cli_doctor import doctor as examine_folder
 from medsynth_core.cli_evaluate import add_evaluate_arguments
 from medsynth_core.cli_nuclei import add_nuclei_arguments
 from medsynth_core.cli_nuclei import nuclei as make_nuclei
@@ -80,6 +82,11 @@ def tumor(args: argparse.Namespace) -> int:
 def nuclei(args: argparse.Namespace) -> int:
     """Make pairs of histology and nuclei, as many as wanted."""
     return make_nuclei(args)
+
+
+def doctor(args: argparse.Namespace) -> int:
+    """Say what is wrong with a folder to train on, and what to do about it."""
+    return examine_folder(args)
 
 
 def train(args: argparse.Namespace) -> int:
@@ -194,6 +201,9 @@ def build_parser() -> Parser:
     learn = commands.add_parser("train", help=_first_line(train), allow_abbrev=False)
     add_train_arguments(learn)
     learn.set_defaults(run=train)
+    look = commands.add_parser("doctor", help=_first_line(doctor), allow_abbrev=False)
+    add_doctor_arguments(look)
+    look.set_defaults(run=doctor)
     add_evaluate_arguments(commands.add_parser("evaluate", help="measure whether synthetic data helps, is faithful, or copies"))
     _add_models(commands.add_parser("models", help="list, show, add and verify models"))
     _add_engine(commands.add_parser("engine", help="start, stop and watch the local service"))

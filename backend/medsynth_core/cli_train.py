@@ -18,10 +18,37 @@ if TYPE_CHECKING:
 
 Say = Callable[[str], None]
 ALL_PERCENT = 100
+PRESETS = (
+    "synthesize: compact (default), no-consistency, concat, flow-map, gpu, toy; with a Stable Diffusion base: paper; "
+    "refine: discrete (default), gaussian, one-pass, gpu, toy, and for a network that draws the first mask coarse, "
+    "coarse-published; tumor: compact (default), inpaint, joint (the paper's whole stack), gpu, toy; "
+    "nuclei: compact (default), spade (the paper's way to bring a structure in), gpu, toy"
+)
 
 
 def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     """Put the options of `msynth train` on a parser."""
+    add = parser.add_argument
+    add_data_arguments(parser)
+    add("-o", "--output", type=Path, required=True, metavar="MODEL", help="model folder; run again to go on where it stopped")
+    add("--id", default="", help="name of the model; default: the name of the output folder")
+    add("--title", default="", help="what lists call the model; default: its name")
+    add(
+        "--items",
+        type=Path,
+        metavar="FILE",
+        help="learn from these cases of the training side alone, one name a line, as msynth evaluate downstream writes them",
+    )
+    add("--license", default="not stated", help="terms of the data, for the model card")
+    add("--steps", type=int, help="optimizer steps; default: the preset's")
+    add("--batch", type=int, help="images a step; default: the preset's")
+    add("--minutes", type=float, help="stop and save after this time; run again to go on")
+    add("--seed", type=int, default=0)
+    add("--device", default="auto", choices=("auto", "cpu", "cuda"))
+
+
+def add_data_arguments(parser: argparse.ArgumentParser) -> None:
+    """Put the options on a parser that say which data are meant, and how: those of the doctor and of a training."""
     add = parser.add_argument
     add("engine", help="which engine learns, such as synthesize")
     add(
@@ -31,15 +58,7 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder with images/ and masks/ (equal stems), or with a prompt.json; for tumor, of volumes: also a folder for each "
         "patient, or a dataset.json; for nuclei, masks/ (or instance_labels/) hold one number a nucleus",
     )
-    add("-o", "--output", type=Path, required=True, metavar="MODEL", help="model folder; run again to go on where it stopped")
-    add(
-        "--preset",
-        default="",
-        help="synthesize: compact (default), no-consistency, concat, flow-map, gpu, toy; with a Stable Diffusion base: paper; "
-        "refine: discrete (default), gaussian, one-pass, gpu, toy, and for a network that draws the first mask coarse, "
-        "coarse-published; tumor: compact (default), inpaint, joint (the paper's whole stack), gpu, toy; "
-        "nuclei: compact (default), spade (the paper's way to bring a structure in), gpu, toy",
-    )
+    add("--preset", default="", help=PRESETS)
     add("--starter", default="", help="retrain a model that ships, with its own recipe, such as polyp")
     add(
         "--base",
@@ -47,32 +66,18 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="go on from this model, or use this Stable Diffusion 1.5 folder (or its hub id, OWNER/NAME@COMMIT)",
     )
-    add("--id", default="", help="name of the model; default: the name of the output folder")
-    add("--title", default="", help="what lists call the model; default: its name")
     add("--grey", action="store_true", help="one channel instead of three")
     add("--label", action="append", default=[], metavar="VALUE=NAME", help="name of a mask value; repeat for each")
     add("--metadata", type=Path, metavar="CSV", help="table with a column `file`, for --group-by and --option")
     add("--group-by", default="", metavar="COLUMN", help="patient, slide or sequence: never on both sides of the split")
     add("--option", action="append", default=[], metavar="NAME=COLUMN", help="a column the model is told; repeat for each")
     add(
-        "--items",
-        type=Path,
-        metavar="FILE",
-        help="learn from these cases of the training side alone, one name a line, as msynth evaluate downstream writes them",
-    )
-    add(
         "--exclude",
         action="append",
         default=[],
         metavar="CASE",
-        help="leave a case out, named as in a complaint; repeat for each",
+        help="leave a case out, named as msynth doctor does; repeat for each",
     )
-    add("--license", default="not stated", help="terms of the data, for the model card")
-    add("--steps", type=int, help="optimizer steps; default: the preset's")
-    add("--batch", type=int, help="images a step; default: the preset's")
-    add("--minutes", type=float, help="stop and save after this time; run again to go on")
-    add("--seed", type=int, default=0)
-    add("--device", default="auto", choices=("auto", "cpu", "cuda"))
     _add_volume_arguments(parser.add_argument_group("volumes (tumor only)"))
     _add_nuclei_arguments(parser.add_argument_group("instances (nuclei only)"))
 
@@ -109,7 +114,7 @@ def train(arguments: argparse.Namespace, say: Say) -> ModelCard:
     """Train as the arguments say and return the card. Raises InputError, with offenders for bad data, before anything starts."""
     from medsynth_core.engines._training import Terms, order_of, prepared, run_training
 
-    request = _request(arguments)
+    request = request_of(arguments)
     order = order_of(request, Terms(arguments.starter, arguments.base, arguments.device, _names(arguments.items)))
     recipe = prepared(request, order)
     for notice in recipe.notices:
@@ -119,7 +124,7 @@ def train(arguments: argparse.Namespace, say: Say) -> ModelCard:
     return run_training(recipe, arguments.output, order.device, lambda progress: say(_line(progress)), seconds)
 
 
-def _request(arguments: argparse.Namespace) -> TrainingRequest:
+def request_of(arguments: argparse.Namespace) -> TrainingRequest:
     """Return what the arguments say in the words of the wire, where a viewer orders a training with them."""
     return TrainingRequest(
         engine=arguments.engine,

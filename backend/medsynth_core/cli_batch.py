@@ -30,6 +30,7 @@ class State(enum.StrEnum):
     DONE = "done"
     SKIPPED = "skipped"
     FAILED = "failed"
+    LEFT_OUT = "left out"
     NOT_STARTED = "not started"
 
 

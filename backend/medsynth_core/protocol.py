@@ -88,11 +88,21 @@ class InputInfo:
 
 
 @dataclass(frozen=True)
+class PresetInfo:
+    """A named way to train an engine: what it is for, in a few words, and its optimizer steps."""
+
+    name: str
+    says: str
+    steps: int
+
+
+@dataclass(frozen=True)
 class EngineInfo:
     """One engine as the capability document lists it. `problem` says why it cannot run here, empty if it can.
 
     `synthetic` is False where the outputs are derived from what was handed in, such as a refined mask: no image of nobody.
-    `one_slice`: a single 2-D slice is taken, a stack refused; a viewer sends the slice that it shows."""
+    `one_slice`: a single 2-D slice is taken, a stack refused; a viewer sends the slice that it shows.
+    `presets` are ways to train it, the default first; empty for one that cannot be trained."""
 
     name: str
     summary: str
@@ -102,6 +112,7 @@ class EngineInfo:
     problem: str = ""
     synthetic: bool = True
     one_slice: bool = False
+    presets: tuple[PresetInfo, ...] = ()
 
 
 @dataclass(frozen=True)

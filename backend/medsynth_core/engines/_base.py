@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from medsynth_core.errors import InputError, ParameterError
-from medsynth_core.protocol import EngineInfo, InputInfo, ModelCard, OutputInfo, ParamInfo, ParamKind, Scalar
+from medsynth_core.protocol import EngineInfo, InputInfo, ModelCard, OutputInfo, ParamInfo, ParamKind, PresetInfo, Scalar
 from medsynth_core.volume import Volume
 
 
@@ -94,7 +94,8 @@ class Engine:
     """One method: what it takes, how its model loads and how it runs. `load` is None for an engine without models.
 
     An engine that can be trained has `recipe(data, order)` and `examine(data, order)`: the latter finds what is wrong with a
-    folder (`training.doctor.Examined`), by the rules that the former refuses by.
+    folder (`training.doctor.Examined`), by the rules that the former refuses by. `presets` names its ways to train for forms, the
+    default first: told here, because the presets themselves need torch.
     `synthetic` is False where the outputs are derived from what was handed in, such as a refined mask.
     `one_slice` is True where a single 2-D slice is taken, and a stack refused.
     `only_with` names an environment variable that must be 1 for the engine to be listed: the tests' engine is not for users.
@@ -109,6 +110,7 @@ class Engine:
     load: Callable[[Path, str], Any] | None = None
     recipe: Callable[..., Any] | None = None
     examine: Callable[..., Any] | None = None
+    presets: tuple[PresetInfo, ...] = ()
     synthetic: bool = True
     one_slice: bool = False
     only_with: str = ""
@@ -128,6 +130,7 @@ class Engine:
             param_infos(self.params),
             synthetic=self.synthetic,
             one_slice=self.one_slice,
+            presets=self.presets,
         )
 
     def read_params(self, values: Mapping[str, Scalar], card: ModelCard | None = None) -> tuple[Any, dict[str, Scalar]]:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medsynth_core.engines._base import Engine, EngineEvent, Task, param
-from medsynth_core.protocol import InputInfo
+from medsynth_core.protocol import InputInfo, PresetInfo
 
 if TYPE_CHECKING:
     from medsynth_core.training.doctor import Examined
@@ -88,4 +88,10 @@ ENGINE = Engine(
     run=run,
     recipe=recipe,
     examine=examine,
+    presets=(
+        PresetInfo("compact", "for a CPU", 16_000),
+        PresetInfo("gpu", "for a GPU: wider, larger batches", 80_000),
+        PresetInfo("spade", "the paper's way to bring a structure in", 16_000),
+        PresetInfo("toy", "to try the way, not the model", 6),
+    ),
 )

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medsynth_core.engines._base import Engine, EngineEvent, Task, param
-from medsynth_core.protocol import InputInfo
+from medsynth_core.protocol import InputInfo, PresetInfo
 from medsynth_core.strength import STRENGTHS
 
 if TYPE_CHECKING:
@@ -94,5 +94,14 @@ ENGINE = Engine(
     run=run,
     recipe=recipe,
     examine=examine,
+    presets=(
+        PresetInfo("discrete", "for a CPU", 12_000),
+        PresetInfo("gpu", "for a GPU: larger batches", 40_000),
+        PresetInfo("gaussian", "noise on real numbers, not on labels", 12_000),
+        PresetInfo("one-pass", "no diffusion: one look, one mask", 12_000),
+        PresetInfo("coarse", "a network that draws the first mask", 4_000),
+        PresetInfo("coarse-published", "the first mask, at the published size, for a GPU", 20_000),
+        PresetInfo("toy", "to try the way, not the model", 6),
+    ),
     synthetic=False,
 )

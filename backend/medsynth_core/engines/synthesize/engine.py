@@ -17,7 +17,7 @@ import numpy.typing as npt
 from medsynth_core.engines._base import Engine, EngineEvent, Note, Preview, Progress, Slice, Task, param
 from medsynth_core.engines.synthesize.base import CONTROLLED, class_name
 from medsynth_core.errors import ShapeError
-from medsynth_core.protocol import InputInfo, ModelCard, OutputInfo, Scalar
+from medsynth_core.protocol import InputInfo, ModelCard, OutputInfo, PresetInfo, Scalar
 from medsynth_core.vocabulary import understand
 from medsynth_core.volume import Volume
 
@@ -128,5 +128,13 @@ ENGINE = Engine(
     run=run,
     recipe=recipe,
     examine=examine,
+    presets=(
+        PresetInfo("compact", "for a CPU, 128 × 128 pixels", 20_000),
+        PresetInfo("gpu", "for a GPU: finer grid, larger batches", 40_000),
+        PresetInfo("flow-map", "makes a base model quick: few steps an image", 1_000),
+        PresetInfo("no-consistency", "without the paper's consistency term", 20_000),
+        PresetInfo("concat", "the mask as an input channel alone", 20_000),
+        PresetInfo("toy", "to try the way, not the model", 6),
+    ),
     one_slice=True,
 )

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medsynth_core.engines._base import Engine, EngineEvent, Task, param
-from medsynth_core.protocol import InputInfo
+from medsynth_core.protocol import InputInfo, PresetInfo
 
 if TYPE_CHECKING:
     from medsynth_core.training.doctor import Examined
@@ -98,4 +98,11 @@ ENGINE = Engine(
     run=run,
     recipe=recipe,
     examine=examine,
+    presets=(
+        PresetInfo("compact", "for a CPU", 12_500),
+        PresetInfo("gpu", "for a GPU: wider, larger batches", 46_000),
+        PresetInfo("inpaint", "only grows into volumes that are there", 12_500),
+        PresetInfo("joint", "the paper's whole stack at once", 12_500),
+        PresetInfo("toy", "to try the way, not the model", 6),
+    ),
 )

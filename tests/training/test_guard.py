@@ -88,6 +88,12 @@ def test_what_a_model_was_chosen_by_is_known_and_what_it_held_out_is_not() -> No
     check_apart(ledger, [case(3)])
 
 
+def test_what_was_held_out_although_it_looks_alike_may_be_tested_on() -> None:
+    ledger = ledger_of([case(1)], [], [marked("paler", (picture(1, 64)[0] * 0.8 + 20).astype(np.uint8))])
+    check_apart(ledger, [marked("paler", (picture(1, 64)[0] * 0.8 + 20).astype(np.uint8))])
+    refusal(ledger, marked("darker", (picture(1, 64)[0] * 0.7).astype(np.uint8)))
+
+
 def test_every_offender_is_named_once() -> None:
     refused = refusal(ledger_of([case(i, "patient 1") for i in range(30)]), *(case(i, "patient 1") for i in range(40)))
     assert [said.split(":")[0] for said in refused.offenders] == [f"case{i}" for i in range(40)]

@@ -47,10 +47,11 @@ def ledger_for(model: Path, trained_on: Ledger | None = None, vouched_for: Seque
 def check_apart(ledger: Ledger, tested: Iterable[Mark], what: str = "the test set") -> None:
     """Raise TrainingDataError naming every test case that the model has learned from or was chosen by, and how it is known.
 
-    What its own split held out may be tested on. `tested` are the cases with their groups as the ledger has them ("patient 17").
+    What its own split held out may be tested on, also where it looks like a case learned from: the split compared them on more
+    than 64 bits. `tested` are the cases with their groups as the ledger has them ("patient 17").
     """
     cases = tuple(tested)
-    offenders = tuple(offending(ledger.seen, cases))
+    offenders = tuple(f"{mark.name}: {how}" for mark, how, _ in _met(ledger, cases))
     if offenders:
         raise TrainingDataError(
             f"{len(offenders)} of {len(cases)} cases of {what} are known to the model: leave them out (--exclude NAME), test on "
@@ -62,7 +63,8 @@ def check_apart(ledger: Ledger, tested: Iterable[Mark], what: str = "the test se
 def check_split(learned: Iterable[Mark], tested: Iterable[Mark]) -> None:
     """Raise TrainingDataError naming every test case that is among those learned from too: two folders, or two sides of one."""
     known, cases = tuple(learned), tuple(tested)
-    offenders = tuple(offending(ledger_of(known).training, cases, known))
+    met = _met(ledger_of(known), cases)
+    offenders = tuple(f"{mark.name}: {how} ({known[row].name})" for mark, how, row in met)
     if offenders:
         raise TrainingDataError(
             f"{len(offenders)} of {len(cases)} test cases are also among those to learn from: leave them out on one side "
@@ -73,18 +75,12 @@ def check_split(learned: Iterable[Mark], tested: Iterable[Mark]) -> None:
 
 def known_cases(ledger: Ledger, tested: Iterable[Mark]) -> frozenset[str]:
     """Return the names of the cases that the model has met, for who leaves them out instead of being refused."""
-    return frozenset(mark.name for mark, _, _ in _met(ledger.seen, tuple(tested)))
+    return frozenset(mark.name for mark, _, _ in _met(ledger, tuple(tested)))
 
 
-def offending(seen: Sequence[Entry], tested: Sequence[Mark], names: Sequence[Mark] = ()) -> Iterator[str]:
-    """Yield a sentence for each test case among those `seen`; `names` are their marks at home, where they are known."""
-    for mark, how, row in _met(seen, tested):
-        beside = f" ({names[row].name})" if names else ""
-        yield f"{mark.name}: {how}{beside}"
-
-
-def _met(seen: Sequence[Entry], tested: Sequence[Mark]) -> Iterator[tuple[Mark, str, int]]:
-    """Yield (test case, how it is known, row of `seen`), each test case once."""
+def _met(ledger: Ledger, tested: Sequence[Mark]) -> Iterator[tuple[Mark, str, int]]:
+    """Yield (test case, how it is known, row of what was seen), each test case once."""
+    seen, held_out = ledger.seen, {entry.pixels for entry in ledger.held_out}
     if not seen:
         return
     pixels, groups = _rows(seen, lambda entry: entry.pixels), _rows(seen, lambda entry: entry.group)
@@ -95,7 +91,7 @@ def _met(seen: Sequence[Entry], tested: Sequence[Mark]) -> Iterator[tuple[Mark, 
             yield mark, "the same pixels were learned from", pixels[entry.pixels]
         elif entry.group and entry.group in groups:
             yield mark, f"others of {mark.group} were learned from", groups[entry.group]
-        elif differing <= LOOKS_ALIKE_BITS:
+        elif differing <= LOOKS_ALIKE_BITS and entry.pixels not in held_out:
             yield mark, f"an image of the same look was learned from ({differing} of 64 bits differ)", near
 
 

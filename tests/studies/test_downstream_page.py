@@ -96,8 +96,8 @@ def test_few_seeds_are_told(tmp_path: Path) -> None:
     scores = {Cell("ours", 10, arm): rng.uniform(size=(1, 4, 1)) for arm in ARMS}
     found = Findings(("dice",), scores, ("a", "b", "c", "d"), {10: ("a",)}, {10: 8}, {}, 5, 1.0, 1.0)
     page = downstream_page(rows_of(found), Recipe("discs", COMMAND, {}, {}, {}, {}, 1, 1))
-    assert "Of 1 seed only" in page
-    assert "seed only" not in page_of(tmp_path)
+    assert "Here 1 only" in page
+    assert "Here 3 only" not in page_of(tmp_path)
 
 
 @pytest.mark.parametrize("slices", [1, 5])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -72,6 +74,15 @@ def test_classic_augmentation_is_what_the_others_are_held_against() -> None:
 @pytest.mark.parametrize(("gain", "verdict"), [(0.05, HELPS), (-0.05, HARMS), (0.0, UNCLEAR)])
 def test_a_verdict_follows_the_gain(gain: float, verdict: str) -> None:
     assert row(found({"x1": gain}), "x1").verdict == verdict
+
+
+def test_of_few_groups_or_seeds_nothing_is_said() -> None:
+    findings = found({"x1": 0.05}, group=10)
+    assert len(set(findings.groups)) == 6
+    assert row(findings, "x1").verdict == UNCLEAR
+    findings = found({"x1": 0.05})
+    two = {cell: scores[:2] for cell, scores in findings.scores.items()}
+    assert row(replace(findings, scores=two), "x1").verdict == UNCLEAR
 
 
 def test_one_lucky_seed_is_no_help() -> None:

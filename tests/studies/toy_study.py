@@ -26,7 +26,7 @@ def toy_item(name: str, group: str, seed: int) -> Item:
 def toy_material(pool: int = 20, test: int = 6) -> Material:
     learned = tuple(toy_item(f"learn {i:02d}", f"patient {i // 2}", i) for i in range(pool))
     measured = tuple(toy_item(f"test {i}", f"other {i // 2}", 100 + i) for i in range(test))
-    return Material(LABELS, learned, measured, 3, 2, dict)
+    return Material(LABELS, learned, measured, 3, 2, (), dict)
 
 
 def toy_generator(folder: Path) -> Generator:

@@ -16,12 +16,14 @@ from medsynth_core.evaluation.report_page import command, facts, page, paragraph
 from medsynth_core.studies.arms import CLASSIC
 from medsynth_core.studies.generators import Generator
 from medsynth_core.studies.items import Item
-from medsynth_core.studies.table import Row
+from medsynth_core.studies.table import FEWEST_GROUPS, FEWEST_SEEDS, Row
 
 NAMES = {"dice": "Dice", "aji": "AJI", "pq": "PQ"}
 EXAMPLES = 5
-ENOUGH_SEEDS = 3
-RULE = "“Helps” and “harms” are said only where the intervals over items and over groups are clear of zero and every seed agrees."
+RULE = (
+    f"“Helps” and “harms” are said only of {FEWEST_SEEDS} seeds and {FEWEST_GROUPS} groups or more, where the intervals "
+    "over items and over groups are clear of zero and every seed agrees."
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,10 +76,8 @@ def _head(rows: Sequence[Row], recipe: Recipe) -> str:
     notes = [RULE]
     if len({row.arm for row in rows if row.real and row.made}) > 1:
         notes.append("The best amount is chosen after looking, so its gain is a little flattered; every amount is in the tables.")
-    if (seeds := len(rows[0].seeds)) < ENOUGH_SEEDS:
-        notes.append(
-            f"Of {seeds} {'seed' if seeds == 1 else 'seeds'} only: chance of training can look like a difference; take 3 or more."
-        )
+    if (seeds := len(rows[0].seeds)) < FEWEST_SEEDS:
+        notes.append(f"Here {seeds} only: the chance of a training can look like a difference.")
     small = "".join(paragraph(text) for text in notes)
     return f"<header><h1>Does synthetic data help?</h1>{paragraph(f'{recipe.data}. {what}')}{said}{small}</header>"
 

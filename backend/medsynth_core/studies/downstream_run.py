@@ -125,7 +125,9 @@ def _material(order: Run) -> tuple[Material, str]:
 
 def _generators(order: Run, engine: str, material: Material) -> dict[int, Generator]:
     names = fractions_of(material, order.plan, order.out)
-    known = Known(material.marks, [material.marks[item.name] for item in material.test])
+    marks, measured = material.marks, {item.name for item in material.test}
+    tuning = [marks[name] for name in material.tuning if name not in measured]
+    known = Known(marks, [marks[name] for name in sorted(measured)], tuning)
     made = {}
     for percent, items in names.items():
         words = training_words(order.data, engine, order.out, percent, order.training_words)

@@ -29,10 +29,12 @@ class Generator:
 
 @dataclass(frozen=True)
 class Known:
-    """What a generator may be held against: the marks of all items to learn from, by name, and of those measured on."""
+    """What a generator may be held against: marks by name of all items to learn from, of those measured on, and of the cases on
+    the tuning side, where that is not measured on."""
 
     pool: Mapping[str, Mark]
     test: Sequence[Mark]
+    tuning: Sequence[Mark] = ()
 
 
 def checked(folder: Path, engine: str, percent: int, items: Sequence[str], known: Known, way_out: str) -> Generator:
@@ -51,13 +53,14 @@ def checked(folder: Path, engine: str, percent: int, items: Sequence[str], known
         raise ModelError(f"generator {folder.name} goes on from {ledger.unlisted[0]}, which has no record: {way_out}")
     check_apart(ledger, known.test)
     allowed = {sealed(known.pool[name]).pixels for name in items}
-    foreign = sum(entry.pixels not in allowed for entry in ledger.training)
+    spare = {sealed(mark).pixels for mark in known.tuning} - allowed if percent == ALL_PERCENT else set()
+    foreign = sum(entry.pixels not in allowed | spare for entry in ledger.training)
     if foreign:
         raise ModelError(
             f"generator {folder.name} has learned from {foreign} cases that are not among the {len(items)} of the {percent} %: "
             f"its labels would count as real ones; {way_out}"
         )
-    return Generator(folder, card, _recorded(folder, ledger, percent, way_out))
+    return Generator(folder, card, _recorded(folder, ledger, percent, spare, way_out))
 
 
 def training_words(data: Path, engine: str, out: Path, percent: int, options: Sequence[str]) -> list[str]:
@@ -84,10 +87,12 @@ def _unrecorded(folder: Path, card: ModelCard, percent: int, way_out: str) -> st
     return f"It has no record of what it learned from; its card says: {card.trained_on or 'nothing'}; split: {card.split or '–'}."
 
 
-def _recorded(folder: Path, ledger: Ledger, percent: int, way_out: str) -> str:
+def _recorded(folder: Path, ledger: Ledger, percent: int, spare: set[str], way_out: str) -> str:
     if ledger.tuning and percent != ALL_PERCENT:
         raise ModelError(
             f"generator {folder.name} was chosen by {len(ledger.tuning)} cases that are not among the {percent} %: {way_out}"
         )
     chosen = f"; its best state was chosen by {len(ledger.tuning)} cases of the tuning side" if ledger.tuning else ""
-    return f"By its record it has learned from {len(ledger.training)} cases, all of this fraction{chosen}."
+    besides = sum(entry.pixels in spare for entry in ledger.training)
+    more = f" but {besides} of the tuning side, which no arm learns from" if besides else ""
+    return f"By its record it has learned from {len(ledger.training)} cases, all of this fraction{more}{chosen}."

@@ -12,8 +12,7 @@ import numpy as np
 from medsynth_core.engines.nuclei.prepare import starter_pairs
 from medsynth_core.engines.nuclei.tiles import PIXELS, RULES, read_tiles
 from medsynth_core.engines.synthesize.prepare import surveyed
-from medsynth_core.engines.tumor.prepare import SIGHT, read_stacks
-from medsynth_core.engines.tumor.starters import STACK_HEIGHT_MM
+from medsynth_core.engines.tumor import prepare as tumor
 from medsynth_core.errors import ParameterError, TrainingDataError
 from medsynth_core.evaluation.volume_segmenter import with_neighbors
 from medsynth_core.studies.items import Item
@@ -24,7 +23,7 @@ from medsynth_core.training.order import TrainingOrder
 from medsynth_core.training.pair_survey import survey_order
 from medsynth_core.training.pairs import Pair, load_arrays
 from medsynth_core.training.sides import SIDES, CaseT, Sides, parted
-from medsynth_core.training.volumes import Case, survey_folder
+from medsynth_core.training.volumes import Case
 
 TUNING, HELD_OUT = SIDES[1:]
 NEIGHBORS = 3
@@ -40,18 +39,22 @@ class Grid:
 
 @dataclass(frozen=True, eq=False)
 class Material:
-    """The items that may be learned from, and those measured on; `labels` counts the label values with background."""
+    """The items that may be learned from, and those measured on; `labels` counts the label values with background.
+
+    `tuning` names the cases that trainings choose by, which are neither.
+    """
 
     kind: str
     pool: tuple[Item, ...]
     test: tuple[Item, ...]
     channels: int
     labels: int
+    tuning: tuple[str, ...]
     marked: Callable[[], dict[str, Mark]]
 
     @cached_property
     def marks(self) -> dict[str, Mark]:
-        """What each item of pool and test is known by, by its name; read when first asked for."""
+        """What each case is known by, by its name, those to choose by too; read when first asked for."""
         return self.marked()
 
     @property
@@ -83,10 +86,12 @@ def read_material(engine: str, data: Path, order: TrainingOrder, grid: Grid, sid
 
 def _pairs(data: Path, order: TrainingOrder, grid: Grid, side: str) -> Material:
     survey = surveyed(data, order).admit(recipe_drops=bool(order.starter))
-    learned, measured = survey.sides.training, _measured(survey.sides, side)
+    sides = survey.sides
+    learned, measured = sides.training, _measured(sides, side)
     pool, test = (_pair_items(part, grid) for part in (learned, measured))
     labels = 1 + max(int(item.labels.max()) for item in (*pool, *test)) if pool or test else 2
-    return Material(LABELS, pool, test, grid.channels, labels, lambda: by_name(survey.marks((*learned, *measured))))
+    tuning = tuple(pair.stem for pair in sides.tuning)
+    return Material(LABELS, pool, test, grid.channels, labels, tuning, lambda: by_name(survey.marks((*sides.seen, *measured))))
 
 
 def _pair_items(pairs: tuple[Pair, ...], grid: Grid) -> tuple[Item, ...]:
@@ -108,24 +113,22 @@ def _tiles(data: Path, order: TrainingOrder, _: Grid, side: str) -> Material:
         tuple(Item(t.name, t.group, t.image[None], t.instances[None].astype(np.int32)) for t in read_tiles(part))
         for part in (learned, measured)
     )
-    return Material(NUCLEI, pool, test, NEIGHBORS, 2, lambda: by_name(mark((*learned, *measured))))
+    tuning = tuple(pair.stem for pair in sides.tuning)
+    return Material(NUCLEI, pool, test, NEIGHBORS, 2, tuning, lambda: by_name(mark((*sides.seen, *measured))))
 
 
 def _volumes(data: Path, order: TrainingOrder, _: Grid, side: str) -> Material:
-    options = order.volumes
-    if order.starter and options.stack_height_mm is None:
-        options = replace(options, stack_height_mm=STACK_HEIGHT_MM)
-    sides = parted(survey_folder(data, options, order.columns, SIGHT).cases, lambda case: case.patient)
+    options = tumor.options_of(order)
+    survey = tumor.surveyed(data, order).admit(recipe_drops=bool(order.starter))
+    sides = survey.sides
+    learned, measured = sides.training, _measured(sides, side)
 
     def items(cases: tuple[Case, ...]) -> tuple[Item, ...]:
-        stacks = zip(cases, read_stacks(cases, options), strict=True)
+        stacks = zip(cases, tumor.read_stacks(cases, options), strict=True)
         return tuple(volume_item(c.name, c.patient, s.image * 255, s.mask > 0.5) for c, s in stacks)
 
-    return Material(LABELS, items(sides.training), items(_measured(sides, side)), NEIGHBORS, 2, _volumes_are_unmarked)
-
-
-def _volumes_are_unmarked() -> dict[str, Mark]:
-    return {}
+    tuning, marks = tuple(case.name for case in sides.tuning), lambda: by_name(survey.marks((*sides.seen, *measured)))
+    return Material(LABELS, items(learned), items(measured), NEIGHBORS, 2, tuning, marks)
 
 
 def volume_item(name: str, group: str, image: np.ndarray, mask: np.ndarray) -> Item:

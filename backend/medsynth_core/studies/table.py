@@ -16,6 +16,7 @@ from medsynth_core.studies.arms import CLASSIC
 from medsynth_core.studies.downstream import Cell, Findings
 
 HELPS, HARMS, UNCLEAR = "helps", "harms", "makes no clear difference"
+FEWEST_SEEDS, FEWEST_GROUPS = 3, 10
 
 
 @dataclass(frozen=True)
@@ -44,11 +45,15 @@ class Row:
     above: Estimate | None
     seeds: tuple[float, ...]
     above_seeds: tuple[float, ...]
+    measured_groups: int
 
     @property
     def verdict(self) -> str:
-        """Whether synthetic data helps: said only where both intervals are clear of zero and every seed agrees."""
+        """Whether synthetic data helps: said only where both intervals are clear of zero and every seed agrees, of three seeds
+        and ten groups at least: of fewer, an interval says little."""
         assert self.above is not None
+        if len(self.seeds) < FEWEST_SEEDS or self.measured_groups < FEWEST_GROUPS:
+            return UNCLEAR
         over, groups = self.above.items, self.above.groups
         if min(over.low, groups.low, *self.above_seeds) > 0:
             return HELPS
@@ -77,6 +82,7 @@ def _row(found: Findings, cell: Cell, k: int) -> Row:
         None if apart is None else _estimate(apart.mean(axis=0), found.groups),
         _by_seed(mine),
         () if apart is None else _by_seed(apart),
+        len(set(found.groups)),
     )
 
 

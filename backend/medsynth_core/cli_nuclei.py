@@ -11,13 +11,13 @@ from pathlib import Path
 
 from medsynth_core.cli_batch import State
 from medsynth_core.cli_jobs import find_card
-from medsynth_core.cli_nuclei_layouts import Layout, lay_out
+from medsynth_core.cli_layouts import Layout, Pair, Subject, lay_out
 from medsynth_core.cli_nuclei_order import ENGINE, Order, declared_params, make_order
 from medsynth_core.cli_nuclei_run import Maker, Outcome
 from medsynth_core.cli_params import add_param_flags
 from medsynth_core.cli_progress import duration
 from medsynth_core.client import connect
-from medsynth_core.protocol import to_json
+from medsynth_core.protocol import ModelCard, to_json
 
 DEFAULT_MODEL = "nuclei-he"
 DONE, FAILED = 0, 1
@@ -54,10 +54,23 @@ def nuclei(args: argparse.Namespace) -> int:
         except KeyboardInterrupt:
             print(f"{_summary(order, outcomes, started)}; run the same command again to go on", file=sys.stderr)
             raise
+    pairs = laid(order, card)
     for layout in order.layouts:
-        lay_out(layout, order.folder, [piece for piece in order.pieces if piece.is_there])
+        lay_out(layout, order.folder, nuclei_of(card), pairs)
     print(_summary(order, outcomes, started), file=sys.stderr)
     return _status(order, outcomes)
+
+
+def laid(order: Order, card: ModelCard) -> list[Pair]:
+    """Return the pairs that are there, for another layout of them."""
+    recipe = {"engine": ENGINE, "model": card.id, "synthetic": True}
+    there = [piece for piece in order.pieces if piece.is_there]
+    return [Pair(piece.name, piece.image, piece.instances, recipe | {"seed": piece.seed}) for piece in there]
+
+
+def nuclei_of(card: ModelCard) -> Subject:
+    """Return what the instances of a model of nuclei are."""
+    return Subject(card.id, {1: "nucleus"}, instances=True, license=card.license)
 
 
 def _status(order: Order, outcomes: list[Outcome]) -> int:

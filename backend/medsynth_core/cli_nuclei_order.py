@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from medsynth_core.cli_journal import digest
-from medsynth_core.cli_nuclei_layouts import Layout
+from medsynth_core.cli_layouts import Layout
 from medsynth_core.cli_params import given_params
 from medsynth_core.errors import InputError, ParameterError
 from medsynth_core.protocol import ParamInfo, Scalar

@@ -9,32 +9,10 @@ below those of real images. Source: methods.md, 5.4.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 import numpy as np
 
 from medsynth_core.errors import InputError, ShapeError
 from medsynth_core.evaluation.metrics import Features
-
-
-@dataclass(frozen=True)
-class Diversity:
-    """Mean distances: of images of one mask, of made images of different masks, of real images of different masks."""
-
-    same_mask: float
-    across_masks: float
-    real: float
-
-
-def diversity(made: Sequence[Features], real: Features) -> Diversity:
-    """Return the diversity of images of which made[i] (n, d) are those of mask i, beside that of real ones (m, d)."""
-    firsts = np.stack([features[0] for features in made])
-    return Diversity(
-        float(np.mean([spread(features) for features in made])),
-        spread(firsts),
-        spread(real),
-    )
 
 
 def spread(features: Features) -> float:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from medsynth_core.engines._base import Engine, Slice, Task, get_engine
+from medsynth_core.engines._base import Engine, Note, Slice, Task, get_engine
 from medsynth_core.errors import ModelError
 from medsynth_core.models import registry
 from medsynth_core.models.card import read_card
@@ -33,12 +33,21 @@ class Running:
 
     def run(self, inputs: Mapping[str, Volume], values: Mapping[str, Scalar], seed: int) -> dict[str, Volume]:
         """Return every output by name, (c, z, y, x) as the engine gives it; `values` are parameters and the model's options."""
+        return self.told(inputs, values, seed)[0]
+
+    def told(
+        self, inputs: Mapping[str, Volume], values: Mapping[str, Scalar], seed: int
+    ) -> tuple[dict[str, Volume], dict[str, Scalar]]:
+        """Return the same, and what the engine noted for the recipe."""
         params, options = self.engine.read_params(values, self._model.card)
         arrays: dict[str, np.ndarray] = {}
         affines: dict[str, np.ndarray] = {}
+        notes: dict[str, Scalar] = {}
         for event in self.engine.run(Task(inputs, params, seed, self._model, options)):
             if isinstance(event, OutputInfo):
                 arrays[event.name], affines[event.name] = np.zeros(event.shape, event.dtype), np.array(event.affine)
             elif isinstance(event, Slice):
                 arrays[event.output][:, event.z] = event.array
-        return {name: Volume(array, affines[name]) for name, array in arrays.items()}
+            elif isinstance(event, Note):
+                notes[event.key] = event.value
+        return {name: Volume(array, affines[name]) for name, array in arrays.items()}, notes

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import medsynth_core
 from medsynth_core import launcher, places
+from medsynth_core.cli_dataset import add_dataset_arguments
+from medsynth_core.cli_dataset import dataset as make_dataset
 from medsynth_core.cli_doctor import add_doctor_arguments
 from medsynth_core.cli_doctor import doctor as examine_folder
 from medsynth_core.cli_evaluate import add_evaluate_arguments
@@ -25,6 +27,7 @@ from medsynth_core.cli_refine import add_refine_arguments
 from medsynth_core.cli_refine import refine as refine_files
 from medsynth_core.cli_train import add_train_arguments
 from medsynth_core.cli_train import train as train_model
+from medsynth_core.cli_trainings import add_trainings_arguments
 from medsynth_core.cli_tumor import add_tumor_arguments
 from medsynth_core.cli_tumor import tumor as grow_tumor
 from medsynth_core.errors import InputError, MedSynthError, ModelError, ServiceUnavailableError, TrainingDataError
@@ -87,6 +90,11 @@ def nuclei(args: argparse.Namespace) -> int:
 def doctor(args: argparse.Namespace) -> int:
     """Say what is wrong with a folder to train on, and what to do about it."""
     return examine_folder(args)
+
+
+def dataset(args: argparse.Namespace) -> int:
+    """Make a data set of images and labels, filtered, marked, in the layouts of other tools."""
+    return make_dataset(args)
 
 
 def train(args: argparse.Namespace) -> int:
@@ -198,6 +206,9 @@ def build_parser() -> Parser:
     paired = commands.add_parser("nuclei", help=_first_line(nuclei), allow_abbrev=False)
     add_nuclei_arguments(paired)
     paired.set_defaults(run=nuclei)
+    many = commands.add_parser("dataset", help=_first_line(dataset), allow_abbrev=False)
+    add_dataset_arguments(many)
+    many.set_defaults(run=dataset)
     learn = commands.add_parser("train", help=_first_line(train), allow_abbrev=False)
     add_train_arguments(learn)
     learn.set_defaults(run=train)
@@ -205,6 +216,7 @@ def build_parser() -> Parser:
     add_doctor_arguments(look)
     look.set_defaults(run=doctor)
     add_evaluate_arguments(commands.add_parser("evaluate", help="measure whether synthetic data helps, is faithful, or copies"))
+    add_trainings_arguments(commands.add_parser("trainings", help="watch, pause, end and remove what the service learns"))
     _add_models(commands.add_parser("models", help="list, show, add and verify models"))
     _add_engine(commands.add_parser("engine", help="start, stop and watch the local service"))
     show = commands.add_parser("demo", help=_first_line(demo))
@@ -262,7 +274,7 @@ def _run(arguments: list[str]) -> int:
     args, rest = parser.parse_known_args(arguments)
     if args.run is refine and args.mask is None and len(rest) == 1 and not rest[0].startswith("-"):
         args.mask, rest = rest[0], []  # a MASK after the flags: argparse has decided by then that there is none
-    if rest and args.run is not synthesize:
+    if rest and args.run not in (synthesize, dataset):
         parser.error(f"{rest[0]} is not known here")
     args.rest = rest  # flags of the model: only the running service knows which there are
     return int(args.run(args))

@@ -111,6 +111,7 @@ def test_a_study_without_synthetic_arms_needs_no_generator(
         (["--arms", "twice"], "arm is 'twice'"),
         (["--seeds", "0"], "--seeds is 0"),
         (["--steps", "-1"], "--steps is -1"),
+        (["--device", "tpu"], "invalid choice"),
         (["--workers", "0"], "--workers is 0"),
         (["--filter", "1"], "--filter is 1"),
         (["--model-at", "10"], "model-at is '10'"),

@@ -85,6 +85,7 @@ def _add_plan_arguments(group: argparse._ArgumentGroup) -> None:
         "--generator-option", action="append", default=[], metavar="NAME=VALUE", help="a parameter of the engine, such as steps=8"
     )
     add("--size", type=int, metavar="PX", help="side that images are brought to; default: the generator's, 128 without one")
+    add("--device", default="cpu", choices=("cpu", "cuda"), help="where segmenters and generators compute (default cpu)")
     add("--workers", type=int, default=1, metavar="N", help="processes of one thread each (default 1)")
 
 
@@ -145,6 +146,7 @@ def _plan(args: argparse.Namespace) -> Plan:
         batch=args.batch,
         dropped=args.filter,
         subset_seed=args.subset_seed,
+        device=_device(args.device),
         values=tuple(sorted(_value(text) for text in args.generator_option)),
     )
 
@@ -167,6 +169,14 @@ def _percent(text: str) -> int:
     if not text.isdecimal():
         raise ParameterError(f"fraction is {text!r}: it must be a whole number of percent, such as 10")
     return int(text)
+
+
+def _device(wanted: str) -> str:
+    import torch
+
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise ParameterError("--device is cuda, but no CUDA device is available: use --device cpu")
+    return wanted
 
 
 def _positive(value: int, field: str) -> int:

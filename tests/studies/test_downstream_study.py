@@ -152,11 +152,11 @@ def test_what_decides_a_figure_decides_where_it_is_kept(tmp_path: Path) -> None:
     lesson = Lesson(manner, (Share(Path("a"), 3),), Path("t"), tmp_path)
     others = [
         replace(lesson, manner=replace(manner, **{name: value}))
-        for name, value in (("network", "monai"), ("steps", 3), ("batch", 3), ("seed", 1), ("classic", False))
+        for name, value in (("network", "monai"), ("steps", 3), ("batch", 3), ("seed", 1), ("classic", False), ("device", "cuda"))
     ]
     others += [replace(lesson, learns=(Share(Path("a"), 4),)), replace(lesson, learns=(Share(Path("b"), 3),))]
     others += [replace(lesson, test=Path("u"))]
-    assert len({one.key for one in (lesson, *others)}) == 9
+    assert len({one.key for one in (lesson, *others)}) == 10
 
 
 def test_the_items_of_each_fraction_are_written_for_the_training_of_its_generator(

@@ -99,8 +99,15 @@ def test_one_lucky_seed_is_no_help() -> None:
 def test_the_answer_names_the_best_amount_and_says_it_was_chosen() -> None:
     (told,) = answers(rows_of(found({"x0.5": 0.02, "x1": 0.06, "x2": 0.04})))
     assert "synthetic data helps" in told
-    assert "Real + classic + synthetic ×1 is +6" in told
+    assert "Real + classic + synthetic ×1 is 6." in told
+    assert "Dice above real + classic (+" in told
     assert "the best of 3 amounts" in told
+
+
+def test_a_loss_is_called_one() -> None:
+    (told,) = answers(rows_of(found({"x1": -0.06})))
+    assert "synthetic data harms" in told
+    assert "Dice below real + classic (−" in told
 
 
 def test_synthetic_items_alone_are_no_answer_to_whether_they_help_beside_real_ones() -> None:

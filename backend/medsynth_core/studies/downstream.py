@@ -56,6 +56,7 @@ class Plan:
     dropped: float = 0.0
     subset_seed: int = 0
     values: tuple[tuple[str, Scalar], ...] = ()
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
         for what in ("fractions", "arms", "seeds", "segmenters"):
@@ -74,7 +75,7 @@ class Plan:
         """Return how a segmenter of this material is trained."""
         usual = (NUCLEI_STEPS, NUCLEI_BATCH) if material.kind == NUCLEI else (STEPS, BATCH)
         steps, batch = self.steps or usual[0], self.batch or usual[1]
-        return Manner(material.kind, network, material.channels, material.labels, steps, batch, seed, classic)
+        return Manner(material.kind, network, material.channels, material.labels, steps, batch, seed, classic, self.device)
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,7 @@ def study(
     batches = {}
     if plan.makes:
         for percent, place in places.items():
-            wish = Wish(generators[percent].folder, place, plan.values)
+            wish = Wish(generators[percent].folder, place, plan.values, plan.device)
             count = max(arm.made(len(real[percent])) for arm in plan.arms)
             batches[percent] = batch_of(wish, count, _judge(material, plan), out, workers, report)
     test = keep(material.test, out / "sets")

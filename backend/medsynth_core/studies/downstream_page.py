@@ -62,7 +62,8 @@ def _answer(arms: Sequence[Row]) -> str:
     best = max(arms, key=lambda row: row.above.items.mean if row.above else 0.0)
     assert best.above is not None
     over, name = best.above.items, NAMES[best.figure]
-    most = f"{best.title} is {_number(over.mean)} {name} above {CLASSIC.title} ({_span(over)} over items, "
+    apart = f"{abs(over.mean):.1f} {name} {'below' if over.mean < 0 else 'above'} {CLASSIC.title}"
+    most = f"{best.title} is {apart} ({_span(over)} over items, "
     among = f", the best of {len(arms)} amounts" if len(arms) > 1 else ""
     return (
         f"At {best.percent} % ({best.real} real items), {_network(best.segmenter)}: synthetic data {best.verdict}. "

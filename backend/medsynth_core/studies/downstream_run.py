@@ -150,6 +150,7 @@ def _recipe(order: Run, material: Material, found: Findings, generators: dict[in
         "Segmenters": f"{', '.join(plan.segmenters)}; {found.steps} steps of {manner.batch} each, seeds {list(plan.seeds)}",
         "Intervals": "95 %, percentile bootstrap of 2000 draws over items (over groups beside it) of the mean over seeds",
         "Filter": f"the worst {plan.dropped:.0%} by adherence dropped" if plan.dropped else "none",
+        "Device": plan.device,
         "Engine": ", ".join(f"{name} {value}" for name, value in plan.values) or "its defaults",
     }
     examples = {p: (_some(material.pieces(found.names[p])), _some(kept(b.path))) for p, b in found.batches.items()}

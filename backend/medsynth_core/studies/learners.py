@@ -36,6 +36,7 @@ class Manner:
     batch: int
     seed: int
     classic: bool
+    device: str = "cpu"
 
 
 class Learner(Protocol):
@@ -64,7 +65,7 @@ class LabelLearner:
 
     def __init__(self, manner: Manner) -> None:
         self._manner = manner
-        self._network = build_unet(manner.network, manner.channels, manner.labels, manner.seed)
+        self._network = build_unet(manner.network, manner.channels, manner.labels, manner.seed).to(manner.device)
 
     def learn(self, items: Sequence[Item]) -> Iterator[float]:
         """Train on the slices of the items, all equally often drawn."""
@@ -88,7 +89,7 @@ class NucleiLearner:
 
     def __init__(self, manner: Manner) -> None:
         self._manner = manner
-        self._network = build_unet(manner.network, manner.channels, 3, manner.seed)
+        self._network = build_unet(manner.network, manner.channels, 3, manner.seed).to(manner.device)
 
     def learn(self, items: Sequence[Item]) -> Iterator[float]:
         """Train on pieces of the tiles, all tiles equally often drawn."""

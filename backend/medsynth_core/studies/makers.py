@@ -37,12 +37,13 @@ class Wish:
     model: Path
     sources: Path
     values: tuple[tuple[str, Scalar], ...] = ()
+    device: str = "cpu"
 
     @property
     def key(self) -> str:
-        """A name that follows from the weights, the engine's code, the real items and the parameters."""
+        """A name that follows from the weights, the engine's code, the real items, the parameters and the device."""
         card = read_card(self.model)
-        told = hashlib.sha256(json.dumps([card.sha256, self.sources.stem, self.values], sort_keys=True).encode())
+        told = hashlib.sha256(json.dumps([card.sha256, self.sources.stem, self.values, self.device], sort_keys=True).encode())
         code = sorted((Path(str(engines_file)).parent / card.engine).glob("*.py"))
         for file in (*code, Path(str(mask_variants.__file__)), Path(__file__)):
             told.update(file.read_bytes())
@@ -57,7 +58,7 @@ class Maker:
     running: Running = field(init=False)
 
     def __post_init__(self) -> None:
-        self.running = Running(self.wish.model)
+        self.running = Running(self.wish.model, self.wish.device)
 
     def make(self, number: int) -> Item:
         """Return the item of a number from 0."""

@@ -88,7 +88,7 @@ DEFECTS: dict[str, tuple[str, str, Callable[[Path], object], Defect, str]] = {
         Defect.EMPTY_MASK,
         "case04.png: the mask is empty",
     ),
-    "three label values": ("case05", "masks", three_values, Defect.LABELS, "case05.png: the mask holds the values 0, 1, 2"),
+    "three label values": ("case05", "masks", three_values, Defect.LABELS, "case05.png: the mask holds the values 0, 1 and 2"),
     "16 bits": ("case06", "images", deep, Defect.INTENSITY, "case06.png: the image is 16 bits, most are 8 bits"),
     "duplicate": ("case07", "images", copy_of_another, Defect.DUPLICATE, "case07.png: it shows the same pixels as case00.png"),
     "corrupt": ("case08", "images", truncate, Defect.UNREADABLE, "case08.png cannot be read as PNG"),
@@ -213,7 +213,26 @@ def test_a_black_and_white_mask_among_numbers_is_named(here: Path) -> None:
     plant(here, [])
     save(picture(5)[1] * np.uint8(255), here / "masks" / "case05.png")
     (finding,) = stopping(report_on(here))
-    assert finding.says == "case05.png: the mask holds 0 and 255 where others hold label numbers"
+    assert finding.says == "case05.png: the mask holds 0 and 255 where most hold label numbers"
+
+
+@pytest.mark.parametrize(("value", "said"), [(128, "0, 128 and 255"), (1, "0, 1 and 255"), (254, "0, 254 and 255")])
+def test_a_third_value_among_black_and_white_masks_is_named(here: Path, value: int, said: str) -> None:
+    lesion = picture(5)[1] * np.uint8(255)
+    lesion[:2, :2] = value
+    save(lesion, here / "masks" / "case05.png")
+    save(picture(6)[1], here / "masks" / "case06.png")
+    found = {finding.cases: finding.says for finding in stopping(report_on(here))}
+    assert found[("case05",)] == f"case05.png: the mask holds {said} where most hold 0 and 255"
+    assert found[("case06",)] == "case06.png: the mask holds 0 and 1 where most hold 0 and 255"
+    assert refused(request_on(here)) == tuple(found[key] for key in sorted(found))
+    assert refused(request_on(here, excluded=("case05", "case06"))) == ()
+
+
+def test_white_means_one_and_must_be_named_so(here: Path) -> None:
+    assert report_on(here, labels={"1": "lesion"}).ready
+    assert len(stopping(report_on(here, labels={"2": "lesion"}))) == COUNT
+    assert refused(request_on(here, labels={"2": "lesion"}))
 
 
 def test_look_alikes_are_told_and_stay_on_one_side(here: Path) -> None:

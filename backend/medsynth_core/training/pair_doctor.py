@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 import numpy as np
 
@@ -42,22 +42,28 @@ def depths(looks: Sequence[PairLook]) -> Iterator[Finding]:
 def label_values(looks: Sequence[PairLook], known: frozenset[int] | None, highest: int) -> Iterator[Finding]:
     """Yield each mask with values outside the vocabulary, in another coding, or with a value that hardly any other mask has.
 
-    `known` are the foreground values that were named; None if none were, then values up to `highest` are taken.
+    `known` are the foreground values that were named; None if none were, then values up to `highest` are taken. Where most masks
+    are black and white, 255 means 1.
     """
-    black_and_white = all(look.foreground <= {255} for look in looks)  # then 255 means 1
+    white = [look for look in looks if look.foreground == {255}]
+    mostly_white = bool(white) and 2 * len(white) >= sum(bool(look.foreground) for look in looks)
+    numbered = []
     for look in looks:
-        values = {1} if black_and_white and look.foreground else look.foreground
-        if finding := _odd_label(look, values, known, highest):
+        if look.foreground and (look.foreground == {255}) != mostly_white:
+            usual = "0 and 255" if mostly_white else "label numbers"
+            says = f"{look.pair.mask.name}: the mask holds {_values(look)} where most hold {usual}"
+            yield stops(Defect.LABELS, look.name, says, f"Save it as the others are, or {OUT}.")
+        elif finding := _beyond(look, {1} if mostly_white and look.foreground else look.foreground, known, highest):
             yield finding
-    if known is None and not black_and_white:
-        yield from _rare_values([look for look in looks if max(look.foreground, default=0) <= highest and not _is_white(look)])
+        else:
+            numbered.append(look)
+    if known is None and not mostly_white:
+        yield from _rare_values(numbered)
 
 
-def _odd_label(look: PairLook, values: Iterable[int], known: frozenset[int] | None, highest: int) -> Finding | None:
+def _beyond(look: PairLook, values: Collection[int], known: frozenset[int] | None, highest: int) -> Finding | None:
+    """Return the finding on a mask with a value that was not named, or that no vocabulary holds."""
     name, top = look.pair.mask.name, max(values, default=0)
-    if set(values) == {255} and (known is None or 255 not in known):
-        says = f"{name}: the mask holds 0 and 255 where others hold label numbers"
-        return stops(Defect.LABELS, look.name, says, f"Save it with the numbers of the others, or {OUT}.")
     if known is not None and (foreign := sorted(set(values) - known)):
         there = ", ".join(map(str, sorted(known | {0})))
         return stops(Defect.LABELS, look.name, f"{name}: the mask holds the label {foreign[0]}, named are {there}")
@@ -65,10 +71,6 @@ def _odd_label(look: PairLook, values: Iterable[int], known: frozenset[int] | No
         says = f"{name}: the mask holds the label {top}: labels lie between 1 and {highest}"
         return stops(Defect.LABELS, look.name, says, f"Renumber the mask, or {OUT}.")
     return None
-
-
-def _is_white(look: PairLook) -> bool:
-    return look.foreground == {255}
 
 
 def _rare_values(looks: Sequence[PairLook]) -> Iterator[Finding]:
@@ -81,9 +83,8 @@ def _rare_values(looks: Sequence[PairLook]) -> Iterator[Finding]:
     rare = {value for value, count in held.items() if count <= max(1, int(RARE_SHARE * len(looks)))}
     for look in looks:
         if odd := sorted(look.foreground & rare):
-            all_values = ", ".join(map(str, sorted(look.labels)))
             beside = f"{odd[0]} is in {held[odd[0]]} of {len(looks)} masks"
-            says = f"{look.pair.mask.name}: the mask holds the values {all_values}; {beside}"
+            says = f"{look.pair.mask.name}: the mask holds the values {_values(look)}; {beside}"
             yield stops(Defect.LABELS, look.name, says)
 
 
@@ -231,6 +232,11 @@ def amounts(looks: Sequence[PairLook], learned: int, chosen_by: int, held_out: i
         says = f"{counted(len(looks), 'case')}: a model of fewer than {FEW} repeats what it has seen"
         yield warns(Defect.TOO_FEW, (), says)
     yield from empty_sides(learned, chosen_by, held_out)
+
+
+def _values(look: PairLook) -> str:
+    *values, last = map(str, sorted(look.labels))
+    return f"{', '.join(values)} and {last}" if values else last
 
 
 def _bits(kind: np.dtype[np.generic]) -> str:

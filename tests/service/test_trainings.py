@@ -164,6 +164,18 @@ def test_deaths_without_any_progress_end_in_a_sentence_and_it_can_be_tried_again
     run(story)
 
 
+def test_a_defect_of_ours_is_tried_once_more_and_no_longer(home: Path) -> None:
+    async def story() -> None:
+        service = Service(home)
+        training = service.order()
+        for _ in range(2):
+            ScriptedChild.all[-1].dies(status=70)
+            await service.settled()
+        assert (service.state(training), len(ScriptedChild.all)) == (FAILED, 2)
+
+    run(story)
+
+
 def test_a_process_that_says_nothing_is_killed(home: Path) -> None:
     async def story() -> None:
         service = Service(home, training_hang_seconds=0.01)

@@ -16,6 +16,9 @@ from typing import Any
 from medsynth_core.launcher import clean_environment
 from medsynth_core.service.supervisor import QUIET_THREADS
 
+EXIT_FAILED = 70
+"""The status of a process that met a defect of ours, or a lost device: its log says where."""
+
 
 class Child:
     """One process on one folder. `on_end(status)` is called in the event loop that was running when it was started."""

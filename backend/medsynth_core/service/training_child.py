@@ -25,6 +25,7 @@ from medsynth_core.lock import FolderLock
 from medsynth_core.protocol_training import Examination, TrainingState
 from medsynth_core.service import hardware
 from medsynth_core.service.bounds import bound, step_back
+from medsynth_core.service.child_process import EXIT_FAILED
 from medsynth_core.service.examination_folder import ExaminationFolder
 from medsynth_core.service.logs import log_to
 from medsynth_core.service.training_folder import TrainingFolder
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from medsynth_core.training.loop import TrainingProgress
 
 LOG = logging.getLogger(__name__)
-EXIT_FAILED, EXIT_LOCKED = 70, 75
+EXIT_LOCKED = 75
 LOCK_SECONDS = 30.0
 """For so long the process before us may take to leave, after its service was killed."""
 LEAVE_SECONDS = 10.0

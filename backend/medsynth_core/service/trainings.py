@@ -21,7 +21,7 @@ from medsynth_core.errors import InputError, MedSynthError, NotFoundError
 from medsynth_core.models import registry
 from medsynth_core.protocol import EngineInfo, ModelCard, ModelInfo
 from medsynth_core.protocol_training import TrainingInfo, TrainingLine, TrainingRequest, TrainingState
-from medsynth_core.service.child_process import Child
+from medsynth_core.service.child_process import EXIT_FAILED, Child
 from medsynth_core.service.config import ServiceConfig
 from medsynth_core.service.problems import RefusedError
 from medsynth_core.service.training_folder import Said, Standing, TrainingFolder, folders_in
@@ -30,6 +30,7 @@ from medsynth_core.service.training_intake import check_data, check_names
 LOG = logging.getLogger(__name__)
 LEAVE_SECONDS = 12.0
 """A little more than the process itself takes at most, once its orders have ended."""
+RETRIES_OF_DEFECTS = 1
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 10.0
 CLEAN = {"error_code": "", "error": "", "ended": None, "stuck": 0, "wanted": ""}
 
@@ -212,7 +213,7 @@ class Trainings:
         """Start the process of a training again, unless that was in vain too often."""
         stuck = 0 if said.step > standing.furthest else standing.stuck + 1
         furthest = max(said.step, standing.furthest)
-        if stuck > self._config.training_retries:
+        if stuck > (RETRIES_OF_DEFECTS if status == EXIT_FAILED else self._config.training_retries):
             sentence = (
                 f"the training's process died {stuck} times without getting beyond step {furthest} (status {status}): "
                 "free some memory or choose a smaller batch, then let it go on"

@@ -34,7 +34,7 @@ from medsynth_core.training.control import Wish
 if TYPE_CHECKING:
     from medsynth_core.training.loop import TrainingProgress
 
-LOG = logging.getLogger(__name__)
+LOG = logging.getLogger("medsynth_core.service.training_child")  # run as __main__, it would be outside of our loggers
 EXIT_LOCKED = 75
 LOCK_SECONDS = 30.0
 """For so long the process before us may take to leave, after its service was killed."""

@@ -63,7 +63,8 @@ def look_of(small: npt.NDArray[np.float32]) -> int:
     """
     kept = KEPT[small.ndim]
     low = dctn(small.astype(np.float64))[(slice(kept),) * small.ndim].ravel()
-    bits = low > np.median(low[1:])  # the mean brightness does not count
+    bits = low > np.median(low[1:])
+    bits[0] = False  # the mean brightness does not count
     return int.from_bytes(np.packbits(bits).tobytes(), "big")
 
 

@@ -39,6 +39,12 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="learn from these cases of the training side alone, one name a line, as msynth evaluate downstream writes them",
     )
+    add(
+        "--unlabeled",
+        type=Path,
+        metavar="DIR",
+        help="images without masks that teach how images look (synthesize only); what DATA holds out is left out of them",
+    )
     add("--license", default="not stated", help="terms of the data, for the model card")
     add("--steps", type=int, help="optimizer steps; default: the preset's")
     add("--batch", type=int, help="images a step; default: the preset's")
@@ -144,6 +150,7 @@ def request_of(arguments: argparse.Namespace) -> TrainingRequest:
         excluded=tuple(arguments.exclude),
         volumes=_volumes(arguments),
         label_percent=arguments.label_percent,
+        unlabeled=str(arguments.unlabeled or ""),
     )
 
 

@@ -89,6 +89,7 @@ class TrainingRequest:
 
     `data` is a folder on the service's machine. `base` is the id of an installed model to go on from, empty for none. `excluded`
     names cases as the doctor does. `labels` names mask values ("1" → "polyp"). `volumes` holds the options for volumes.
+    `unlabeled` is a folder of images without masks that teach how images look, for the engine synthesize.
     """
 
     engine: str
@@ -109,6 +110,7 @@ class TrainingRequest:
     excluded: tuple[str, ...] = ()
     volumes: dict[str, str] = field(default_factory=dict)
     label_percent: int = 100
+    unlabeled: str = ""
 
 
 class TrainingState(enum.StrEnum):

@@ -19,7 +19,7 @@ from medsynth_core.training.pairs import Columns
 from medsynth_core.training.recipe import Recipe
 from medsynth_core.training.volume_cases import VolumeOptions
 
-VOLUMES, NUCLEI, REFINE = "tumor", "nuclei", "refine"
+SYNTHESIZE, VOLUMES, NUCLEI, REFINE = "synthesize", "tumor", "nuclei", "refine"
 ALL_PERCENT = 100
 VOLUME_OPTIONS = ("images", "masks", "modality", "tumor_label", "stack_height_mm")
 SINGLE_IMAGES = "engines that learn from single images with labels"
@@ -70,6 +70,7 @@ def order_of(request: TrainingRequest, terms: Terms = LOCAL) -> TrainingOrder:
         volumes=_volumes(request.volumes),
         title=request.title,
         excluded=request.excluded,
+        unlabeled=Path(request.unlabeled) if request.unlabeled else None,
     )
 
 
@@ -102,6 +103,8 @@ def _refuse_foreign(engine: str, request: TrainingRequest) -> None:
     """Raise ParameterError for an option that this engine would not heed."""
     if engine != NUCLEI and request.label_percent != ALL_PERCENT:
         raise ParameterError(f"--label-percent is for {NUCLEI}, not for {engine}: leave it out")
+    if engine != SYNTHESIZE and request.unlabeled:
+        raise ParameterError(f"--unlabeled is for {SYNTHESIZE}, not for {engine}: leave it out")
     if engine in (VOLUMES, NUCLEI):
         given = {"grey": request.grey, "label": request.labels, "option": request.options}
         for name in (name for name, value in given.items() if value):

@@ -3,15 +3,16 @@
 It holds no picture and no name, only what tells a known image when it is seen again (names of files may be names of people):
 
     {"format": 1, "label_percent": 100, "unlisted": [],
-     "training": {"<group>": ["<pixels><look><name>", …]}, "tuning": {…}, "held out": {…}}
+     "training": {"<group>": ["<pixels><look><name>", …]}, "tuning": {…}, "held out": {…}, "images only": {…}}
 
     group    8 signs: of the sha256 of "column value", such as "patient 17"; empty where nobody said whose an image is
     pixels   8 signs: of the sha256 of the decoded pixels, as `likeness.checksum_of` takes it
     look    11 signs: the 64 bits of `likeness.look_of`
     name     6 signs: of the sha256 of the case's name
 
-Signs are base64url without padding: 8 are 48 bits, 11 are 64, 6 are 36. Training: learned from. Tuning: chosen by. A model that
-goes on from a base carries the base's entries too; `unlisted` names bases whose data no ledger lists.
+Signs are base64url without padding: 8 are 48 bits, 11 are 64, 6 are 36. Training: learned from. Tuning: chosen by. Images only:
+their masks were not looked at (left out where there are none). A model that goes on from a base carries the base's entries too;
+`unlisted` names bases whose data no ledger lists.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from medsynth_core.training.likeness import Likeness
 FILE = "ledger.json"
 FORMAT = 1
 SIDES = ("training", "tuning", "held out")
+IMAGES_ONLY = "images only"
 GROUP_SIGNS, PIXEL_SIGNS, LOOK_SIGNS, NAME_SIGNS = 8, 8, 11, 6
 ROW_SIGNS = PIXEL_SIGNS + LOOK_SIGNS + NAME_SIGNS
 
@@ -61,18 +63,19 @@ class Entry:
 
 @dataclass(frozen=True)
 class Ledger:
-    """What a model has learned from (`training`), was chosen by (`tuning`), and what its own split held out."""
+    """What a model has learned from (`training`; `images_only` without masks), was chosen by (`tuning`), and what it held out."""
 
     training: tuple[Entry, ...] = ()
     tuning: tuple[Entry, ...] = ()
     held_out: tuple[Entry, ...] = ()
     label_percent: int = 100
     unlisted: tuple[str, ...] = ()
+    images_only: tuple[Entry, ...] = ()
 
     @property
     def seen(self) -> tuple[Entry, ...]:
         """What has had a say in the weights."""
-        return self.training + self.tuning
+        return self.training + self.tuning + self.images_only
 
     @property
     def counted(self) -> str:
@@ -111,6 +114,7 @@ def going_on(ledger: Ledger, base: Path) -> Ledger:
         ledger,
         training=_once(older.training + ledger.training),
         tuning=_once(older.tuning + ledger.tuning),
+        images_only=_once(older.images_only + ledger.images_only),
         unlisted=tuple(dict.fromkeys(older.unlisted + ledger.unlisted)),
     )
 
@@ -123,7 +127,12 @@ def begun(ledger: Ledger, folder: Path, anew: bool) -> Ledger:
     """
     older = None if anew else read_ledger(folder)
     if older is not None:
-        ledger = replace(ledger, training=_once(older.training + ledger.training), tuning=_once(older.tuning + ledger.tuning))
+        ledger = replace(
+            ledger,
+            training=_once(older.training + ledger.training),
+            tuning=_once(older.tuning + ledger.tuning),
+            images_only=_once(older.images_only + ledger.images_only),
+        )
     write_ledger(ledger, folder)
     return ledger
 
@@ -132,7 +141,10 @@ def write_ledger(ledger: Ledger, folder: Path) -> None:
     """Write the ledger as a part of a model folder; the card's checksums must be taken afterwards."""
     sides = zip(SIDES, (ledger.training, ledger.tuning, ledger.held_out), strict=True)
     content = {"format": FORMAT, "label_percent": ledger.label_percent, "unlisted": list(ledger.unlisted)}
-    write_json(folder / FILE, content | {side: _by_group(entries) for side, entries in sides}, indent=0)
+    content |= {side: _by_group(entries) for side, entries in sides}
+    if ledger.images_only:
+        content[IMAGES_ONLY] = _by_group(ledger.images_only)
+    write_json(folder / FILE, content, indent=0)
 
 
 def read_ledger(folder: Path) -> Ledger | None:
@@ -145,7 +157,8 @@ def read_ledger(folder: Path) -> Ledger | None:
         if content["format"] != FORMAT:
             raise ModelError(f"{FILE} of {folder.name} has format {content['format']}, this MedSynth reads {FORMAT}: update it")
         training, tuning, held_out = (tuple(_entries(content[side])) for side in SIDES)
-        return Ledger(training, tuning, held_out, int(content["label_percent"]), tuple(map(str, content["unlisted"])))
+        percent, unlisted = int(content["label_percent"]), tuple(map(str, content["unlisted"]))
+        return Ledger(training, tuning, held_out, percent, unlisted, tuple(_entries(content.get(IMAGES_ONLY, {}))))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise ModelError(f"{FILE} of {folder.name} is damaged: get the model again") from None
 

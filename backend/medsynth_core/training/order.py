@@ -19,7 +19,8 @@ class TrainingOrder:
     the models that ship; `base` is a model folder to go on from, or a hub id OWNER/NAME@COMMIT. `volumes` is for engines that
     learn from volumes. `items` names the cases of the training side that alone are learned from, with none to choose
     by; empty for all. `label_percent` of the training patches are learned from, for the engine nuclei. `title` is what the model
-    is called in lists, by default its id. `excluded` names cases that are left out, as the doctor names them.
+    is called in lists, by default its id. `excluded` names cases that are left out, as the doctor names them. `unlabeled` is a
+    folder of images without masks that teach how images look, for the engine synthesize.
     """
 
     preset: str = ""
@@ -39,6 +40,7 @@ class TrainingOrder:
     items: tuple[str, ...] = ()
     title: str = ""
     excluded: tuple[str, ...] = ()
+    unlabeled: Path | None = None
 
     @property
     def split_said(self) -> str:

@@ -116,9 +116,15 @@ def load_arrays(
     """Return images (n, channels, y, x) and masks (n, y, x), both uint8, resized to `size`; binary masks become 0/1."""
     if not pairs:
         return np.empty((0, channels, *size), np.uint8), np.empty((0, *size), np.uint8)
-    images = np.stack([_image_at(pair, size, channels) for pair in pairs])
+    images = np.stack([image_at(pair.image, size, channels) for pair in pairs])
     masks = np.stack([_mask_at(pair, size) for pair in pairs])
     return images, (masks > 0).astype(np.uint8) if set(np.unique(masks)) <= {0, 255} else masks
+
+
+def image_at(path: Path, size: tuple[int, int], channels: int) -> npt.NDArray[np.uint8]:
+    """Return an image (channels, y, x) resized to `size` (y, x), in grey for one channel, else in color. Raises InputError."""
+    picture = grey_or_color(path).convert("RGB" if channels == 3 else "L").resize(size[::-1], Image.Resampling.BOX)
+    return np.asarray(picture).reshape(*size, channels).transpose(2, 0, 1)
 
 
 def grey_or_color(path: Path) -> Image.Image:
@@ -144,11 +150,6 @@ def rows_by_file(columns: Columns) -> dict[str, dict[str, str]]:
     if missing := sorted(wanted - set(rows[0] if rows else ())):
         raise TrainingDataError(f"{columns.csv.name} has no column {missing[0]!r}: name a column that is there")
     return {row["file"]: row for row in rows}
-
-
-def _image_at(pair: Pair, size: tuple[int, int], channels: int) -> npt.NDArray[np.uint8]:
-    picture = grey_or_color(pair.image).convert("RGB" if channels == 3 else "L").resize(size[::-1], Image.Resampling.BOX)
-    return np.asarray(picture).reshape(*size, channels).transpose(2, 0, 1)
 
 
 def _mask_at(pair: Pair, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
@@ -262,10 +263,11 @@ def fault_of(pair: Pair, image: Volume, mask: Volume) -> Finding | None:
         (_, iy, ix), (_, my, mx) = image.size, mask.size
         says = f"{pair.stem}: image is {iy}×{ix}, mask {my}×{mx}: they must be of one size"
         return stops(Defect.SIZE, pair.stem, says)
-    return _unfit_image(pair, image.array) or _unfit_mask(pair, mask.array)
+    return unfit_image(pair, image.array) or _unfit_mask(pair, mask.array)
 
 
-def _unfit_image(pair: Pair, array: npt.NDArray[np.generic]) -> Finding | None:
+def unfit_image(pair: Pair, array: npt.NDArray[np.generic]) -> Finding | None:
+    """Return what stops a training on an image; None if nothing."""
     channels, slices = array.shape[:2]
     if channels not in (1, 3) or slices != 1:
         says = f"the image has {channels} channels and {slices} slices: it must be one slice, grey or RGB"

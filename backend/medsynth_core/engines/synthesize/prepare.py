@@ -19,11 +19,12 @@ from medsynth_core.errors import ParameterError
 from medsynth_core.models.card import read_card
 from medsynth_core.protocol import LabelInfo, ModelCard, ParamInfo, ParamKind
 from medsynth_core.training.labels import vocabulary_of
-from medsynth_core.training.ledger import Ledger
+from medsynth_core.training.ledger import Ledger, sealed
 from medsynth_core.training.order import TrainingOrder
 from medsynth_core.training.pair_survey import PairSurvey, survey_order
 from medsynth_core.training.pairs import Pair
 from medsynth_core.training.sides import Sides, only
+from medsynth_core.training.unlabeled import Unlabeled, read_unlabeled
 
 if TYPE_CHECKING:
     from medsynth_core.engines.synthesize.stable_diffusion_recipe import StableDiffusionRecipe
@@ -38,6 +39,7 @@ class _Material:
     options: dict[str, tuple[str, ...]]
     card: ModelCard
     ledger: Ledger
+    unlabeled: tuple[Path, ...] = ()
 
 
 def prepare(data: Path, order: TrainingOrder) -> SynthesizeRecipe | StableDiffusionRecipe:
@@ -47,13 +49,17 @@ def prepare(data: Path, order: TrainingOrder) -> SynthesizeRecipe | StableDiffus
     """
     base = resolve_base(order.base) if order.base else None
     if base is not None and is_stable_diffusion(base):
+        _refuse_unlabeled(order, "the Stable Diffusion backbone has seen images enough: leave --unlabeled out")
         return _on_stable_diffusion(data, order, base)
     preset = _adjusted(_preset(order), order)
+    if preset.objective == "flow-map":
+        _refuse_unlabeled(order, "preset flow-map learns from its teacher: give --unlabeled to the teacher's training")
     material = _read(data, order, preset, base)
     if base is not None:
         card, preset = _going_on(material.card, preset, read_card(base))
         material = replace(material, card=card)
-    return SynthesizeRecipe(preset, *_arrays(material), material.card, order.seed, base, order.device, material.ledger)
+    bare = _bare_arrays(material)
+    return SynthesizeRecipe(preset, *_arrays(material), material.card, order.seed, base, order.device, material.ledger, bare)
 
 
 def _preset(order: TrainingOrder) -> Preset:
@@ -104,14 +110,35 @@ def _read(data: Path, order: TrainingOrder, preset: Preset, base: Path | None) -
     survey = surveyed(data, replace(order, base=base))
     sides = only(survey.admit(order.items, starter is not None).sides, order.items, lambda pair: pair.stem)
     values = dataset.values_of_options(sides.seen)
+    bare = _unlabeled(order, survey, sides)
     side = preset.stages[-1][1]
     card = replace(
         starter.card if starter else _own_card(data, order, sides, preset),
         size=(side, side),
         options=tuple(_option(name, there) for name, there in values.items()),
-        trained_on=sides.counted,
+        trained_on=f"{sides.counted}, {bare.counted}" if bare.paths else sides.counted,
     )
-    return _Material(sides.training, sides.tuning, values, card, survey.ledger(sides, base))
+    ledger = survey.ledger(sides, base)
+    ledger = replace(ledger, images_only=(*ledger.images_only, *map(sealed, bare.marks)))
+    return _Material(sides.training, sides.tuning, values, card, ledger, bare.paths)
+
+
+def _unlabeled(order: TrainingOrder, survey: PairSurvey, sides: Sides[Pair]) -> Unlabeled:
+    """Return the images that teach without masks: none that the folder's split keeps apart, none that is learned from anyway."""
+    if order.unlabeled is None:
+        return Unlabeled()
+    apart = survey.marks(survey.sides.tuning + survey.sides.held_out)
+    return read_unlabeled(order.unlabeled, survey.marks(sides.training), apart)
+
+
+def _bare_arrays(material: _Material) -> PairArrays | None:
+    card = material.card
+    return dataset.load_unlabeled(material.unlabeled, card.size, card.channels, material.options) if material.unlabeled else None
+
+
+def _refuse_unlabeled(order: TrainingOrder, why: str) -> None:
+    if order.unlabeled is not None:
+        raise ParameterError(f"unlabeled is {order.unlabeled.name}: {why}")
 
 
 def _arrays(material: _Material) -> tuple[PairArrays, PairArrays]:

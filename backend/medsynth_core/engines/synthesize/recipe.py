@@ -33,7 +33,10 @@ VALIDATION_TIMES = (0.2, 0.5, 0.8)
 
 @dataclass(frozen=True)
 class SynthesizeRecipe(FromPreset):
-    """A preset, the pairs to learn from and those to choose by (`validation`), and the card to be."""
+    """A preset, the pairs to learn from and those to choose by (`validation`), and the card to be.
+
+    `unlabeled` images have no masks (theirs are empty here, their options null): they teach how images look.
+    """
 
     preset: Preset
     training: PairArrays
@@ -43,6 +46,7 @@ class SynthesizeRecipe(FromPreset):
     base: Path | None = None
     device: str = "cpu"
     ledger: Ledger | None = None
+    unlabeled: PairArrays | None = None
 
     @property
     def option_sizes(self) -> tuple[int, ...]:
@@ -68,9 +72,17 @@ class SynthesizeRecipe(FromPreset):
 
     def loss(self, networks: nn.ModuleDict, step: int, generator: torch.Generator) -> dict[str, Tensor]:
         """Return the terms of the preset's objective on the batch of this step."""
+        bare = 0 if self.unlabeled is None else round(self.preset.unlabeled_share * self.preset.batch)
+        losses = self._paired_loss(networks, step, self.preset.batch - bare, generator)
+        if self.unlabeled is not None and bare:
+            batch = self._drawn(self.unlabeled, bare, step, generator)
+            d = objective.draw(batch, self.option_sizes, generator)
+            losses["unlabeled"] = objective.appearance_loss(networks["hint_encoder"], networks["denoiser"], batch, d)
+        return losses
+
+    def _paired_loss(self, networks: nn.ModuleDict, step: int, count: int, generator: torch.Generator) -> dict[str, Tensor]:
         p = self.preset
-        rows = torch.randint(len(self.training), (p.batch,), generator=generator)
-        batch = self._batch(self.training, rows, p.side_at(step), generator, augment=True)
+        batch = self._drawn(self.training, count, step, generator)
         d = objective.draw(batch, self.option_sizes, generator)
         hint_encoder, denoiser = networks["hint_encoder"], networks["denoiser"]
         if p.objective == "siamese":
@@ -138,6 +150,10 @@ class SynthesizeRecipe(FromPreset):
     def save(self, networks: nn.ModuleDict, folder: Path) -> None:
         """Write both networks, in half precision, as parts of a model folder."""
         save_parts(networks["hint_encoder"], networks["denoiser"], folder)
+
+    def _drawn(self, source: PairArrays, count: int, step: int, generator: torch.Generator) -> Batch:
+        rows = torch.randint(len(source), (count,), generator=generator)
+        return self._batch(source, rows, self.preset.side_at(step), generator, augment=True)
 
     def _batch(self, source: PairArrays, rows: Tensor, side: int, generator: torch.Generator, augment: bool) -> Batch:
         batch = source.batch(rows, side, self.labels, self.preset.augmentation if augment else None, generator)

@@ -116,8 +116,8 @@ def weights_after(start_service: Callable[..., RunningService], data: Path, home
     service, rng = start_service(home, training_retries=20, idle_seconds=600), np.random.default_rng(1)
     with connect(home, start=False) as client:
         trainings = Trainings(client)
-        training = trainings.start(wish(data, steps=300)).id
-        for beyond in range(0, 25 * kills, 25):
+        training = trainings.start(wish(data, steps=120)).id
+        for beyond in range(0, 10 * kills, 10):
             wait_for(lambda step=beyond: trainings.get(training).step > step and child_of(service) is not None, 300)  # type: ignore[misc]
             time.sleep(rng.uniform(0, 1))
             if (child := child_of(service)) is not None:

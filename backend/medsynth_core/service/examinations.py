@@ -49,7 +49,7 @@ class Examinations:
 
     def watch(self) -> None:
         """End a look that takes too long; called about once a second."""
-        for child in self._children.values():
+        for child in tuple(self._children.values()):
             if time.time() - child.started > self._config.doctor_seconds:
                 child.kill()
 

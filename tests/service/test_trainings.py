@@ -362,6 +362,7 @@ def test_the_same_key_is_the_same_training(home: Path) -> None:
         ({"data": "/a\0b"}, "data must be a whole path"),
         ({"data": "/" + "x" * 5000}, "data must be a whole path"),
         ({"metadata": "table.csv"}, "metadata must be a whole path"),
+        ({"unlabeled": "more"}, "unlabeled must be a whole path"),
         ({"model_id": "../../etc"}, "plain name"),
         ({"model_id": ""}, "plain name"),
         ({"model_id": ".hidden"}, "plain name"),

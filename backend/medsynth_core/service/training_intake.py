@@ -22,7 +22,7 @@ def check_data(request: TrainingRequest, engines: Iterable[EngineInfo]) -> None:
         raise InputError(f"engine is {request.engine!r}: it must be one of {', '.join(known)}")
     if known[request.engine]:
         raise InputError(f"the engine {request.engine} cannot run here: {known[request.engine]}")
-    for field, path in (("data", request.data), ("metadata", request.metadata)):
+    for field, path in (("data", request.data), ("metadata", request.metadata), ("unlabeled", request.unlabeled)):
         if len(path) > MOST_PATH or "\0" in path or (not os.path.isabs(path) and (path or field == "data")):
             raise ParameterError(f"{field} must be a whole path on this machine, from its root: this one is not")
     for field, text in (("title", request.title), ("license", request.license), ("preset", request.preset)):

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import napari
 from qtpy.QtCore import QSize, Qt, Signal
 from qtpy.QtGui import QAction, QFontDatabase, QResizeEvent, QTextCursor
 from qtpy.QtWidgets import QApplication, QDialog, QMenu, QPlainTextEdit, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from medsynth_core.engine_view import STARTING, EngineView
+from medsynth_core.session import Session
 from napari_medsynth import diagnostics, theme
+from napari_medsynth.panels import TRAIN, open_panel
 
 
 class EnginePill(QPushButton):
@@ -19,6 +22,7 @@ class EnginePill(QPushButton):
     stop_wanted = Signal()
     free_wanted = Signal()
     copy_wanted = Signal()
+    train_wanted = Signal()
 
     def __init__(self, theme_name: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -78,6 +82,8 @@ class EnginePill(QPushButton):
         self._stop = _action(menu, "Stop engine", self.stop_wanted.emit)
         self._free = _action(menu, "Free memory", self.free_wanted.emit)
         menu.addSeparator()
+        self.train = _action(menu, "Train on your own cases…", self.train_wanted.emit)
+        menu.addSeparator()
         _action(menu, "Show log", self.show_log)
         _action(menu, "Copy diagnostics", self.copy_wanted.emit)
         return menu
@@ -88,6 +94,15 @@ def _action(menu: QMenu, text: str, act: Callable[[], object]) -> QAction:
     action.triggered.connect(lambda: act())
     menu.addAction(action)
     return action
+
+
+def drive(pill: EnginePill, session: Session, viewer: napari.Viewer) -> None:
+    """Let a session do what the pill offers about the engine, and the viewer open the panel for trainings."""
+    pill.train_wanted.connect(lambda: open_panel(viewer, TRAIN))
+    pill.start_wanted.connect(session.start_engine)
+    pill.stop_wanted.connect(session.stop_engine)
+    pill.free_wanted.connect(session.free_memory)
+    pill.copy_wanted.connect(lambda: copy(diagnostics.report(session.status)))
 
 
 def copy(text: str) -> None:

@@ -222,10 +222,7 @@ class EngineWidget(QWidget):
         panel.button.cancel_wanted.connect(self.cancel_run)
         panel.model.currentIndexChanged.connect(self._model_picked)
         panel.chips.fix_wanted.connect(self.fix)
-        panel.pill.start_wanted.connect(self.session.start_engine)
-        panel.pill.stop_wanted.connect(self.session.stop_engine)
-        panel.pill.free_wanted.connect(self.session.free_memory)
-        panel.pill.copy_wanted.connect(lambda: engine_pill.copy(diagnostics.report(self.session.status)))
+        engine_pill.drive(panel.pill, self.session, self._viewer)
         self.desk.changed.connect(self.check_soon)
         for end in self.ends():
             self.destroyed.connect(end)

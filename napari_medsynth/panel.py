@@ -124,9 +124,9 @@ class Panel(QWidget):
         self._inner = QWidget()
         self._column = QVBoxLayout(self._inner)
         self._column.setSpacing(8)
-        self._form, self._advanced_form = _form(), _form()
+        self._form, self._advanced_form = new_form(), new_form()
         self.add_rows({"Model": self.model})
-        self._fold = _fold(self._advanced_form)
+        self._fold = new_fold(self._advanced_form)
         self._column.addWidget(self.pill)
         self._column.addLayout(self._form)
         for widget in (self._fold, self.chips, self.button, self.progress, self.message):
@@ -142,7 +142,8 @@ class Panel(QWidget):
         around.addWidget(self._scroll)
 
 
-def _form() -> QFormLayout:
+def new_form() -> QFormLayout:
+    """Return a form whose fields take all the width there is."""
     form = QFormLayout()
     form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
     form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.DontWrapRows)
@@ -152,7 +153,8 @@ def _form() -> QFormLayout:
     return form
 
 
-def _fold(form: QFormLayout) -> QCollapsible:
+def new_fold(form: QFormLayout) -> QCollapsible:
+    """Return a folded part that holds a form, hidden."""
     fold = QCollapsible("Advanced")
     fold.setDuration(0)
     if (around := fold.layout()) is not None:

@@ -36,6 +36,21 @@ def lamp_color(lamp: Lamp, theme: str) -> QColor:
     return QColor.fromHslF(hue % 1.0, min(base.hslSaturationF(), 0.75), READABLE[colors.type])
 
 
+def edge_color(theme: str) -> QColor:
+    """Return the theme's color of what frames parts."""
+    return QColor(get_theme(theme).primary.as_hex("long"))
+
+
+def faint_color(theme: str) -> QColor:
+    """Return a color for what is said beside the point, between the theme's text and its ground."""
+    return _mix(text_color(theme), QColor(get_theme(theme).background.as_hex("long")), 0.3)
+
+
+def line_color(place: int, theme: str) -> QColor:
+    """Return the color of one line among several of a chart; neighbors are far apart in hue."""
+    return QColor.fromHslF((0.58 + 0.38 * place) % 1.0, 0.65, READABLE[get_theme(theme).type])
+
+
 def icon(name: str, theme: str) -> QIcon:
     """Return a shipped icon drawn in the theme's text color."""
     source = (ICONS / f"{name}.svg").read_text("utf-8").replace("currentColor", text_color(theme).name())

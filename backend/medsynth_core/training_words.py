@@ -1,0 +1,115 @@
+"""A training and a data set in words, and the lines of its chart; the same in every viewer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+
+from medsynth_core.lamp import Lamp
+from medsynth_core.preflight import show_seconds
+from medsynth_core.protocol import ModelCard
+from medsynth_core.protocol_training import Facts, Severity, TrainingInfo, TrainingLine, TrainingState
+
+VALIDATION = "validation"
+"""What the chart calls the loss on the tuning side, by which the best state is chosen."""
+LAMPS = {Severity.STOPS: Lamp.RED, Severity.WARNS: Lamp.AMBER, Severity.TELLS: Lamp.OFF}
+STATE_LAMPS = {
+    TrainingState.QUEUED: Lamp.OFF,
+    TrainingState.RUNNING: Lamp.GREEN,
+    TrainingState.PAUSED: Lamp.AMBER,
+    TrainingState.DONE: Lamp.GREEN,
+    TrainingState.STOPPED: Lamp.GREEN,
+    TrainingState.FAILED: Lamp.RED,
+}
+MOST_KINDS = 3
+Points = tuple[tuple[int, float], ...]
+
+
+def fact_lines(facts: Facts) -> dict[str, str]:
+    """Return a data set in a few lines, by what each is about."""
+    lines = {
+        "Cases": _counted(facts.cases, "case") + (f" in {_counted(facts.groups, 'group')}" if facts.groups else ""),
+        "Split": f"{facts.training} to learn from, {facts.tuning} to choose by, {facts.held_out} held out",
+        "Size": _by_count(facts.sizes),
+        "Spacing": _by_count(facts.spacings),
+        "Intensity": f"{facts.intensity[0]:g} to {facts.intensity[1]:g} (1st to 99th percentile)" if facts.cases else "",
+        "Channels": str(facts.channels or ""),
+        "Labels": label_shares(facts.labels),
+    }
+    return {name: line for name, line in lines.items() if line}
+
+
+def label_shares(labels: Mapping[str, float]) -> str:
+    """Return the share of pixels of each label, the ground first: 0: 87 %, 1: 13 %."""
+    by_value = sorted(labels, key=lambda value: (not value.isdecimal(), int(value) if value.isdecimal() else 0))
+    shown = [f"{value}: {_percent(labels[value])}" for value in by_value[: 2 * MOST_KINDS]]
+    return ", ".join(shown) + (f" and {len(by_value) - len(shown)} more" if len(by_value) > len(shown) else "")
+
+
+def state_line(training: TrainingInfo) -> str:
+    """Return how a training stands: running, step 340 of 1000, 12 min left."""
+    steps = f"step {training.step:,} of {training.steps:,}".replace(",", "\N{NARROW NO-BREAK SPACE}") if training.steps else ""
+    left = f"{show_time(training.seconds_left)} left" if training.seconds_left is not None else ""
+    match training.state:
+        case TrainingState.QUEUED:
+            return "waits for its turn"
+        case TrainingState.RUNNING:
+            return ", ".join(filter(None, [steps, left])) or "reads the cases"
+        case TrainingState.FAILED:
+            return ", ".join(filter(None, ["failed", steps]))
+        case TrainingState.STOPPED:
+            return ", ".join(filter(None, ["stopped", steps]))
+        case _:
+            return ", ".join(filter(None, [training.state.value, steps]))
+
+
+def title_of(training: TrainingInfo) -> str:
+    """Return what a training is called: the title of its model."""
+    return training.request.title or training.request.model_id
+
+
+def show_time(seconds: float) -> str:
+    """Return a time as a person says it, up to days: 12 s, 3 min, 2 h 5 min."""
+    minutes = round(seconds / 60)
+    return show_seconds(seconds) if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def card_lines(card: ModelCard, best_step: int) -> tuple[str, ...]:
+    """Return what a new model is, line by line."""
+    size = f"{card.size[0]} × {card.size[1]} pixels, " if all(card.size) else ""
+    labels = ", ".join(label.name for label in card.labels if label.value)
+    lines = (
+        f"{size}{_counted(card.channels, 'channel')}" + (f", labels: {labels}" if labels else ""),
+        f"learned from {card.trained_on}" if card.trained_on else card.data,
+        f"best at step {best_step}" if best_step else f"{card.steps} steps",
+        f"license of the data: {card.license}",
+    )
+    return tuple(line for line in lines if line)
+
+
+def curves(lines: Iterable[TrainingLine]) -> dict[str, Points]:
+    """Return the terms of the loss as points (step, value), the tuning side first; a logarithmic axis can show them all."""
+    found: dict[str, list[tuple[int, float]]] = {VALIDATION: []}
+    for line in lines:
+        values = {VALIDATION: line.validation, **line.losses}
+        for name, value in values.items():
+            if value is not None and math.isfinite(value) and value > 0:
+                found.setdefault(name, []).append((line.step, value))
+    return {name: tuple(points) for name, points in found.items() if points}
+
+
+def _by_count(kinds: Mapping[str, int]) -> str:
+    """Return kinds with their counts, the most common first; a single one needs no count."""
+    if len(kinds) == 1:
+        return next(iter(kinds))
+    order = sorted(kinds, key=lambda kind: -kinds[kind])
+    more = len(order) - MOST_KINDS
+    return ", ".join(f"{kind} ({kinds[kind]})" for kind in order[:MOST_KINDS]) + (f" and {more} more" if more > 0 else "")
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %" if share >= 0.1 else f"{100 * share:.2g} %"

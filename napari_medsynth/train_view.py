@@ -1,0 +1,137 @@
+"""One training: how far it is, its curves and samples, what can be done with it, and in the end the model."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
+
+from medsynth_core.protocol import ModelCard
+from medsynth_core.protocol_training import TrainingInfo, TrainingState
+from medsynth_core.training_words import Points, card_lines, state_line
+from napari_medsynth import theme
+from napari_medsynth.train_curves import TrainCurves
+from napari_medsynth.train_strip import StripView
+
+LIVE = (TrainingState.QUEUED, TrainingState.RUNNING, TrainingState.PAUSED)
+
+
+class TrainingView(QWidget):
+    """Shows a training and sends intentions."""
+
+    pause_wanted = Signal()
+    resume_wanted = Signal()
+    stop_wanted = Signal()
+    remove_wanted = Signal()
+    use_wanted = Signal()
+
+    def __init__(self, theme_name: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.bar, self.line = QProgressBar(self), QLabel(self)
+        self.curves, self.strip = TrainCurves(theme_name, self), StripView(self)
+        self.pause = _button("Pause", "Let the training rest; nothing is lost", self)
+        self.resume = _button("Resume", "Go on where it rests", self)
+        self.stop = _button("Stop and keep the best", "End it now; the state that did best so far becomes your model", self)
+        self.remove = _button("Remove", "Take it off the list; a model it has made stays", self)
+        self.use = _button("Use it now", "Open the panel of its engine with this model", self)
+        self.trouble, self.notes, self.card = _text(self), _text(self), _text(self)
+        self._set_up()
+        self._lay_out()
+        self.set_theme(theme_name)
+        self.hide()
+
+    def show_training(self, training: TrainingInfo, obeys: bool) -> None:
+        """Show how a training stands; `obeys`: it was told something that has not come about yet."""
+        state = training.state
+        self.bar.setRange(0, max(1, training.steps) if training.steps or state is not TrainingState.RUNNING else 0)
+        self.bar.setValue(training.step)
+        self.bar.setVisible(state in LIVE)
+        self.line.setText(_capital(f"{state_line(training)}{_again(training)}"))
+        self.pause.setVisible(state in (TrainingState.RUNNING, TrainingState.QUEUED))
+        self.resume.setVisible(state in (TrainingState.PAUSED, TrainingState.FAILED))
+        self.stop.setVisible(state in LIVE)
+        self.remove.setVisible(state.ended or state is TrainingState.PAUSED)
+        for button in (self.pause, self.resume, self.stop):
+            button.setEnabled(not obeys)
+        _say(self.trouble, _capital(training.error))
+        _say(self.notes, "\n".join(training.notices))
+        self.show()
+
+    def show_curves(self, curves: dict[str, Points], training: TrainingInfo) -> None:
+        """Show its loss."""
+        self.curves.setVisible(bool(curves))
+        self.curves.show_curves(curves, training.steps, training.best_step)
+
+    def show_card(self, card: ModelCard | None, training: TrainingInfo) -> None:
+        """Show the model that came of it, None while there is none."""
+        made = training.state in (TrainingState.DONE, TrainingState.STOPPED)
+        if card is None:
+            _say(self.card, "It was stopped before there was a model." if made and not training.step else "")
+        else:
+            title = f"\N{LEFT-POINTING DOUBLE ANGLE QUOTATION MARK}{card.title}\N{RIGHT-POINTING DOUBLE ANGLE QUOTATION MARK}"
+            _say(self.card, "\n".join((f"The model {title} is in the list:", *card_lines(card, training.best_step))))
+        self.use.setVisible(card is not None)
+
+    def set_theme(self, name: str) -> None:
+        """Follow the viewer's theme."""
+        self.curves.set_theme(name)
+        self.notes.setStyleSheet(f"color: {theme.faint_color(name).name()};")
+        accent = theme.accent_color(name).name()
+        self.use.setStyleSheet(f"QPushButton:enabled {{ background-color: {accent}; font-weight: bold; }}")
+
+    def _set_up(self) -> None:
+        self.bar.setTextVisible(False)
+        self.bar.setFixedHeight(8)
+        self.line.setWordWrap(True)
+        self.use.setMinimumHeight(34)
+        wishes = {
+            self.pause: self.pause_wanted,
+            self.resume: self.resume_wanted,
+            self.stop: self.stop_wanted,
+            self.remove: self.remove_wanted,
+            self.use: self.use_wanted,
+        }
+        for button, wish in wishes.items():
+            button.clicked.connect(wish.emit)
+
+    def _lay_out(self) -> None:
+        buttons, column = QHBoxLayout(), QVBoxLayout(self)
+        for button in (self.pause, self.resume, self.stop):
+            buttons.addWidget(button)
+        buttons.addStretch(1)
+        buttons.addWidget(self.remove)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(8)
+        column.addWidget(self.bar)
+        column.addWidget(self.line)
+        column.addLayout(buttons)
+        for part in (self.trouble, self.card, self.use, self.curves, self.strip, self.notes):
+            column.addWidget(part)
+
+
+def _button(text: str, tooltip: str, parent: QWidget) -> QPushButton:
+    button = QPushButton(text, parent)
+    button.setToolTip(tooltip)
+    return button
+
+
+def _text(parent: QWidget) -> QLabel:
+    label = QLabel(parent)
+    label.setWordWrap(True)
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    return label
+
+
+def _say(label: QLabel, text: str) -> None:
+    label.setText(text)
+    label.setVisible(bool(text))
+
+
+def _capital(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}"
+
+
+def _again(training: TrainingInfo) -> str:
+    if not training.retries:
+        return ""
+    return f"; its process was started again {training.retries} time{'' if training.retries == 1 else 's'}"

@@ -93,7 +93,7 @@ def test_a_folder_that_cannot_be_learned_from_fails_with_every_offender(
     assert not [path for path in home.rglob("*.log*") if "case01" in path.read_text()]
 
 
-@pytest.mark.timeout(200)
+@pytest.mark.timeout(400)
 def test_the_doctor_names_a_planted_defect_and_shows_it(
     start_service: Callable[..., RunningService], home: Path, tmp_path: Path
 ) -> None:

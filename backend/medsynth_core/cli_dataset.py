@@ -51,6 +51,7 @@ def add_dataset_arguments(parser: argparse.ArgumentParser) -> None:
     more("--real", type=Path, metavar="DATA", help="what the model was trained on: samples are held against it (see docs)")
     more("--metadata", type=Path, metavar="CSV", help="table of DATA, as msynth train had it")
     more("--group-by", default="", metavar="COLUMN", help="whose an image is, as msynth train had it")
+    more("--starter", default="", metavar="RECIPE", help="as msynth train had it, such as polyp, if DATA is a starter's data")
     adhere = f"left out below this share of what real images reach (default {LEAST_ADHERENCE})"
     more("--min-adherence", type=float, default=LEAST_ADHERENCE, metavar="SHARE", help=adhere)
     more("--keep-all", action="store_true", help="note what judges object to, and leave nothing out but copies")
@@ -92,8 +93,8 @@ def wish_of(args: argparse.Namespace) -> Wish:
     """Return what a command line asks for. Raises ParameterError."""
     if args.augment is not None and NONE in args.augment and len(args.augment) > 1:
         raise ParameterError(f"--augment is {' '.join(args.augment)}: none stands alone")
-    if args.real is None and (args.metadata or args.group_by):
-        raise ParameterError("--metadata and --group-by are about real data: name its folder with --real DATA")
+    if args.real is None and (args.metadata or args.group_by or args.starter):
+        raise ParameterError("--metadata, --group-by and --starter are about real data: name its folder with --real DATA")
     asked = [] if args.augment == [NONE] else args.augment
     changes = USUAL_CHANGES if asked is None else tuple(Change(name) for name in dict.fromkeys(asked))
     layouts = tuple(dict.fromkeys(Layout(name) for name in args.layout))
@@ -126,7 +127,7 @@ def _judge(args: argparse.Namespace, order: Order) -> Judge:
     from medsynth_core.cli_dataset_real import Real, real_judge
     from medsynth_core.cli_evaluating import progress
 
-    real = Real(args.real, args.metadata, args.group_by, args.min_adherence)
+    real = Real(args.real, args.metadata, args.group_by, args.starter, args.min_adherence)
     return Judges((PlainJudge(), real_judge(real, order, progress)))
 
 

@@ -98,7 +98,7 @@ class Maker:
         if reason := self._objection(verdict):
             for path in piece.outputs:
                 path.unlink(missing_ok=True)  # ours: the journal has seen to that
-            self._journal.finish(piece.name, self._origin(piece), (), _seconds(info), kept=reason)
+            self._journal.finish(piece.name, self._origin(piece), (), 0.0, kept=reason)
             self._manifest.put(LeftOut(piece.name, piece.seed, reason, reason == COPY))
             return Outcome(piece, State.LEFT_OUT, reason=reason)
         record = self._record(piece, info, verdict)
@@ -160,7 +160,3 @@ def check_some(records: list[Record], left_out: list[str]) -> None:
     """Raise InputError where not one sample was good enough."""
     if not records and left_out:
         raise InputError(f"not one of {len(left_out)} samples can be used; the first was {left_out[0]}: see manifest.json")
-
-
-def _seconds(info: JobInfo) -> float:
-    return (info.ended or 0.0) - (info.started or 0.0)

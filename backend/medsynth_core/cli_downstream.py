@@ -54,6 +54,7 @@ def add_downstream_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="of each of these trainings; default: the starter's, or the engine's",
     )
+    add("--generator-unlabeled", default="", metavar="DIR", help="images without masks that each of these trainings sees, too")
     _add_plan_arguments(parser.add_argument_group("what is compared"))
     add_reading_arguments(parser)
 
@@ -111,7 +112,7 @@ def _run(args: argparse.Namespace) -> Run:
     from medsynth_core.studies.downstream_run import Run
 
     models = {_percent(percent): model for percent, model in (name_and_value(text, "model-at") for text in args.model_at)}
-    asked = (("--steps", args.generator_steps), ("--preset", args.generator_preset))
+    asked = (("--steps", args.generator_steps), ("--preset", args.generator_preset), ("--unlabeled", args.generator_unlabeled))
     training = [word for flag, value in asked if value for word in (flag, str(value))]
     return Run(
         data=args.data,

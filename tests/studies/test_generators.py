@@ -87,6 +87,14 @@ def test_what_it_has_learned_from_the_tuning_side_is_told_where_all_items_may_be
         checked(folder, "synthesize", 100, tuple(POOL), KNOWN, WAY_OUT)
 
 
+def test_images_without_masks_are_no_labels_but_none_may_be_measured_on(tmp_path: Path) -> None:
+    bare = replace(ledger_of([POOL["a1"]]), images_only=ledger_of([POOL["b1"], POOL["c1"]]).training)
+    assert check(generator(tmp_path / "bare", bare)).endswith("; it knows 2 images without their masks.")
+    leaking = replace(bare, images_only=ledger_of([TEST[0]]).training)
+    with pytest.raises(TrainingDataError, match="known to the model"):
+        check(generator(tmp_path / "leaking", leaking))
+
+
 def test_one_without_a_record_serves_only_where_all_items_may_be_known(tmp_path: Path) -> None:
     folder = generator(tmp_path / "model", None)
     with pytest.raises(ModelError, match=f"no record of its data.*{WAY_OUT}"):

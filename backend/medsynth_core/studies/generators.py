@@ -1,6 +1,7 @@
 """Which generator makes the synthetic pairs of a fraction, and whether it may: it must know labels of that fraction alone.
 
-What counts is the record in its folder (training/ledger.py), not its card. A model that has none, such as one trained by an
+What counts is the record in its folder (training/ledger.py), not its card. Images that it learned without their masks are no
+labels, so they may be of any training item, but never measured on. A model that has none, such as one trained by an
 older version, is taken only where all training items may be known to it, and the report says so.
 """
 
@@ -95,4 +96,5 @@ def _recorded(folder: Path, ledger: Ledger, percent: int, spare: set[str], way_o
     chosen = f"; its best state was chosen by {len(ledger.tuning)} cases of the tuning side" if ledger.tuning else ""
     besides = sum(entry.pixels in spare for entry in ledger.training)
     more = f" but {besides} of the tuning side, which no arm learns from" if besides else ""
-    return f"By its record it has learned from {len(ledger.training)} cases, all of this fraction{more}{chosen}."
+    bare = f"; it knows {len(ledger.images_only)} images without their masks" if ledger.images_only else ""
+    return f"By its record it has learned from {len(ledger.training)} cases, all of this fraction{more}{chosen}{bare}."

@@ -20,7 +20,7 @@ WISHED = 24
 
 def command(masks: Path, out: Path) -> list[str]:
     words = ["dataset", "fake", "--masks", str(masks), "--count", str(WISHED), "-o", str(out), "--seed", "9", "--layout", "coco"]
-    return [sys.executable, "-P", "-m", "medsynth_core.cli", *words, "--slices", "1", "--size", "24", "--option", "delay_ms=25"]
+    return [sys.executable, "-P", "-m", "medsynth_core.cli", *words, "--slices", "1", "--size", "24", "--option", "delay_ms=60"]
 
 
 def run(masks: Path, out: Path) -> subprocess.Popen[str]:
@@ -47,11 +47,12 @@ def masks(tmp_path: Path) -> Path:
     return folder
 
 
-def test_killed_in_the_middle_the_same_command_ends_with_the_same_bytes(
+def test_killed_in_the_middle_and_gone_on_with_it_ends_with_the_same_bytes(
     tmp_path: Path, masks: Path, service: RunningService
 ) -> None:
     whole = run(masks, tmp_path / "whole")
-    assert whole.wait(60) == 0, whole.communicate()[1]
+    _, said = whole.communicate(timeout=60)
+    assert whole.returncode == 0, said
     out = tmp_path / "out"
     for made in (3, 11, 18):
         killed = run(masks, out)

@@ -40,18 +40,22 @@ def session(data: Path, out: Path) -> None:
     run_training(prepared(wish(data), order), out, "cpu", lambda progress: None)
 
 
-def train_in_a_process(data: Path, out: Path, seconds: float | None = None) -> float:
-    """Return how long a session took; it is killed after `seconds`."""
+def train_in_a_process(data: Path, out: Path, until: int = STEPS + 1, delay_s: float = 0.0) -> int:
+    """Run a session to its end, or kill it a moment after its log has come to a step; return the last step of the log."""
     process = FORKS.Process(target=session, args=(data, out))
-    started = time.monotonic()
     process.start()
-    process.join(seconds)
-    if process.is_alive():
-        process.kill()
-        process.join()
-    else:
-        assert process.exitcode == 0
-    return time.monotonic() - started
+    while process.is_alive() and last_step(out) < until:
+        time.sleep(0.002)
+    time.sleep(delay_s)
+    process.kill() if until <= STEPS else process.join()
+    process.join()
+    assert until <= STEPS or process.exitcode == 0
+    return last_step(out)
+
+
+def last_step(out: Path) -> int:
+    """Return how far the log of a training has come."""
+    return max((line.step for line in Keeping(out).lines()), default=0)
 
 
 @pytest.fixture(scope="module")
@@ -61,13 +65,13 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, float]:
-    """The folder of a run that nobody disturbed, and how long it took once the libraries were loaded."""
+def undisturbed(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run that nobody disturbed."""
     folder = tmp_path_factory.mktemp("whole")
-    train_in_a_process(data, folder / "first")
-    seconds = train_in_a_process(data, folder / "second")
+    for name in ("first", "second"):
+        train_in_a_process(data, folder / name)
     assert made(folder / "first") == made(folder / "second"), "twice the same, before anything is compared with it"
-    return folder / "second", seconds
+    return folder / "second"
 
 
 def made(out: Path) -> tuple[object, ...]:
@@ -82,13 +86,19 @@ def made(out: Path) -> tuple[object, ...]:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_three_kills_at_random_leave_the_same_weights_log_and_strips(
-    data: Path, undisturbed: tuple[Path, float], tmp_path: Path, seed: int
+    data: Path, undisturbed: Path, tmp_path: Path, seed: int
 ) -> None:
-    whole, seconds = undisturbed
-    for moment in np.random.default_rng(seed).uniform(0, 0.8 * seconds, 3):
-        train_in_a_process(data, tmp_path / "model", float(moment))
+    met = killed_at_random(data, tmp_path / "model", 3, seed)
+    assert all(0 < step < STEPS for step in met), "no kill came too late to matter"
     train_in_a_process(data, tmp_path / "model")
-    assert made(tmp_path / "model") == made(whole)
+    assert made(tmp_path / "model") == made(undisturbed)
+
+
+def killed_at_random(data: Path, out: Path, kills: int, seed: int) -> list[int]:
+    """Train up to so many kills, each a little after a step that is drawn; return the steps they met."""
+    rng = np.random.default_rng(seed)
+    steps = sorted(rng.choice(np.arange(1, STEPS - 4), kills, replace=False).tolist())
+    return [train_in_a_process(data, out, step, float(rng.uniform(0, 0.05))) for step in steps]
 
 
 def child_of(service: RunningService) -> psutil.Process | None:

@@ -30,7 +30,8 @@ POINTS = 4
 CLIMBS = ((HALF, 15, 0.02), (SIDE, 15, 0.01))
 """Resolution, steps and rate."""
 STIFFNESS, AFFINE_STIFFNESS = 1.0, 0.3
-EPSILON, FULL_CONTRAST, LEAST_CONTRAST = 1e-4, 0.1, 1e-3
+EPSILON, FULL_CONTRAST, LEAST_CONTRAST = 2e-5, 0.1, 1e-3
+"""A variance of 1e-4, 2.5 grey levels, hid the texture of pale tissue: of copies beside tuning tiles 92 % were found, now 98."""
 ALL_SEEN = 0.99
 PAIRS_AT_ONCE = 256
 

@@ -79,11 +79,13 @@ def take_pictures(data: Path, steps: int, folder: Path) -> None:
 
 def _examine(widget: Any, data: Path, take: Callable[[int], None]) -> None:
     """Type the folder, see what the doctor says, and exclude what stops."""
+    from qtpy.QtCore import Qt
+
     from napari_medsynth import strokes
 
     panel, doctor = widget.panel, widget.order.doctor
     strokes.QTest.keyClicks(panel.folder.path, str(data))
-    strokes.QTest.keyClick(panel.folder.path, 0x01000004)  # Return
+    strokes.QTest.keyClick(panel.folder.path, Qt.Key.Key_Return)
     strokes.settle(500)
     take(2)
     _wait(widget, "the doctor's report", lambda: doctor.report is not None and not doctor.looking)

@@ -12,8 +12,8 @@ from medsynth_core import preflight
 from medsynth_core.protocol import Capabilities
 from medsynth_core.protocol_training import TrainingInfo
 from medsynth_core.session import Session
-from medsynth_core.training_form import TrainingForm, blocking, foreground, stopping
-from medsynth_core.training_words import fact_lines
+from medsynth_core.training_form import LABELED, TrainingForm, blocking, foreground, stopping
+from medsynth_core.training_words import fact_lines, in_a_form
 from napari_medsynth.panels import PANELS
 from napari_medsynth.train_doctor import DoctorDesk
 from napari_medsynth.train_panel import TrainPanel
@@ -71,7 +71,7 @@ class OrderDesk(QObject):
         reason = "" if self._capabilities else preflight.lacking(None, self.form.engine, "")
         models = [model.id for model in self._capabilities.models] if self._capabilities else []
         unsure = self.doctor.looking or self._pause.isActive()
-        reason = reason or blocking(self.form, self.doctor.report, unsure, models, self._trainings())
+        reason = reason or in_a_form(blocking(self.form, self.doctor.report, unsure, models, self._trainings()))
         self._panel.button.block(reason)
         return reason
 
@@ -93,7 +93,7 @@ class OrderDesk(QObject):
         panel.findings.show_findings(report.findings if report else (), self.form.excluded)
         panel.findings.setEnabled(not looking)
         if report is not None and not looking:
-            panel.settings.show_labels(foreground(report), self.form.labels)
+            panel.settings.show_labels(foreground(report) if self.form.engine in LABELED else (), self.form.labels)
         self.judge()
 
     def _offer_settings(self) -> None:

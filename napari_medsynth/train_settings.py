@@ -8,7 +8,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QCheckBox, QFormLayout, QLineEdit, QSizePolicy, QSpinBox, QVBoxLayout, QWidget
 
 from medsynth_core.protocol import EngineInfo, ModelInfo
-from medsynth_core.training_form import LABELED, VOLUMES, TrainingForm
+from medsynth_core.training_form import LABELED, UNLABELED, VOLUMES, TrainingForm
 from napari_medsynth import theme
 from napari_medsynth.elided_box import ElidedBox
 from napari_medsynth.panel import new_fold, new_form
@@ -16,6 +16,18 @@ from napari_medsynth.panel import new_fold, new_form
 MOST = 10**8
 MOST_LABELS = 8
 LABEL_PX = 58
+VOLUME_FIELDS = {
+    "images": ("Images", "**/*_flair.nii.gz", "Which files below the folder are images; only with Masks"),
+    "masks": ("Masks", "**/*_seg.nii.gz", "Their masks: paired by what the wildcards mean"),
+    "modality": ("Modality", "flair", "Which of several images of a patient: flair, t1ce, … or a number from 0"),
+    "tumor_label": ("Tumor label", "all but 0", "Values that count as tumor, such as 1,4"),
+    "stack_height_mm": (
+        "Stack height",
+        "as the headers say",
+        "Height of every head in mm, where headers have no true slice distance",
+    ),
+}
+"""Options for volumes by name: title, what stands there while it is empty, what it is for."""
 
 
 class SettingsForm(QWidget):
@@ -29,7 +41,8 @@ class SettingsForm(QWidget):
         self.preset, self.base = ElidedBox(self), ElidedBox(self)
         self.steps, self.batch, self.seed = _number("the preset's"), _number("the preset's"), _number("")
         self.grey = QCheckBox(self)
-        self.metadata, self.group_by, self.modality = _line("a CSV file"), _line("a column of the table"), _line("flair")
+        self.metadata, self.group_by, self.unlabeled = _line("a CSV file"), _line("a column of the table"), _line("a folder")
+        self.volumes = {name: _line(example) for name, (_, example, _) in VOLUME_FIELDS.items()}
         self.labels: dict[str, QLineEdit] = {}
         self._form, self._advanced = new_form(), new_form()
         self._engine, self._titles = "", {"": "none, from the beginning"}
@@ -48,8 +61,10 @@ class SettingsForm(QWidget):
         self.blockSignals(True)
         for line, text in ((self.name, form.name), (self.license, form.license), (self.metadata, form.metadata)):
             line.setText(text)
-        for line, text in ((self.group_by, form.group_by), (self.modality, form.modality)):
+        for line, text in ((self.group_by, form.group_by), (self.unlabeled, form.unlabeled)):
             line.setText(text)
+        for name, line in self.volumes.items():
+            line.setText(form.volumes.get(name, ""))
         for box, number in ((self.steps, form.steps), (self.batch, form.batch), (self.seed, form.seed)):
             box.setValue(number)
         self.grey.setChecked(form.grey)
@@ -72,7 +87,8 @@ class SettingsForm(QWidget):
             labels={value: line.text() for value, line in self.labels.items()} or form.labels,
             metadata=self.metadata.text().strip(),
             group_by=self.group_by.text(),
-            modality=self.modality.text(),
+            unlabeled=self.unlabeled.text().strip(),
+            volumes={name: line.text() for name, line in self.volumes.items()},
         )
 
     def offer(self, engine: EngineInfo, models: tuple[ModelInfo, ...], form: TrainingForm) -> None:
@@ -82,12 +98,10 @@ class SettingsForm(QWidget):
         bases = {"": "none, from the beginning"} | {m.id: _title(m) for m in models if m.engine == engine.name and m.card}
         _list(self.base, bases, form.base)
         self._steps_of = {one.name: one.steps for one in engine.presets}
-        labeled = engine.name in LABELED
-        for form_layout, field, shown in (
-            (self._advanced, self.grey, labeled),
-            (self._advanced, self.modality, engine.name == VOLUMES),
-        ):
-            form_layout.setRowVisible(field, shown)
+        self._advanced.setRowVisible(self.grey, engine.name in LABELED)
+        self._advanced.setRowVisible(self.unlabeled, engine.name == UNLABELED)
+        for line in self.volumes.values():
+            self._advanced.setRowVisible(line, engine.name == VOLUMES)
         self.blockSignals(False)
         self._say_steps()
 
@@ -113,7 +127,12 @@ class SettingsForm(QWidget):
     def _wire(self) -> None:
         for line in (self.name, self.license):
             line.textChanged.connect(lambda _: self.changed.emit())
-        for line in (self.metadata, self.group_by, self.modality):  # these ask for a new look of the doctor's
+        for line in (
+            self.metadata,
+            self.group_by,
+            self.unlabeled,
+            *self.volumes.values(),
+        ):  # these ask for a new look of the doctor's
             line.editingFinished.connect(self.changed.emit)
         for box in (self.preset, self.base):
             box.currentIndexChanged.connect(lambda _: self.changed.emit())
@@ -123,7 +142,7 @@ class SettingsForm(QWidget):
         self.grey.toggled.connect(lambda _: self.changed.emit())
 
     def _lay_out(self) -> None:
-        tips = {
+        tips: dict[QWidget, str] = {
             self.name: "What lists call the new model",
             self.preset: "How to train: what the network is, and for how long",
             self.base: "Go on from this model: quicker, where its images are like yours",
@@ -134,7 +153,8 @@ class SettingsForm(QWidget):
             self.grey: "One channel instead of three, for images without color",
             self.metadata: "A table with a column `file` and one for the group",
             self.group_by: "Patient, slide or sequence: never on both sides of the split",
-            self.modality: "Which of several images of a patient: flair, t1ce, … or a number from 0",
+            self.unlabeled: "A folder of images without masks that teach how images look",
+            **{self.volumes[name]: tip for name, (_, _, tip) in VOLUME_FIELDS.items()},
         }
         for part, tip in tips.items():
             part.setToolTip(tip)
@@ -142,8 +162,10 @@ class SettingsForm(QWidget):
         folded = {"Batch": self.batch, "Seed": self.seed, "Grey": self.grey, "Table": self.metadata}
         for title, field in rows.items():
             self._form.addRow(title, field)
-        for title, field in {**folded, "Group by": self.group_by, "Modality": self.modality}.items():
+        for title, field in {**folded, "Group by": self.group_by, "Unlabeled": self.unlabeled}.items():
             self._advanced.addRow(title, field)
+        for name, (title, _, _) in VOLUME_FIELDS.items():
+            self._advanced.addRow(title, self.volumes[name])
         self._fold = new_fold(self._advanced)
         self._fold.setVisible(True)
         align(self._form)

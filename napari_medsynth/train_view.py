@@ -7,7 +7,7 @@ from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBox
 
 from medsynth_core.protocol import ModelCard
 from medsynth_core.protocol_training import TrainingInfo, TrainingState
-from medsynth_core.training_words import Points, card_lines, state_line
+from medsynth_core.training_words import Points, card_lines, in_a_form, state_line
 from napari_medsynth import theme
 from napari_medsynth.train_curves import TrainCurves
 from napari_medsynth.train_strip import StripView
@@ -52,7 +52,7 @@ class TrainingView(QWidget):
         self.remove.setVisible(state.ended or state is TrainingState.PAUSED)
         for button in (self.pause, self.resume, self.stop):
             button.setEnabled(not obeys)
-        _say(self.trouble, _capital(training.error))
+        _say(self.trouble, in_a_form(_capital(training.error)))
         _say(self.notes, "\n".join(training.notices))
         self.show()
 

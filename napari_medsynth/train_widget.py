@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import napari
@@ -12,13 +13,13 @@ from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
 from medsynth_core.client import Client
 from medsynth_core.engine_view import EngineView
-from medsynth_core.errors import MedSynthError
+from medsynth_core.errors import MedSynthError, error_from_code
 from medsynth_core.lamp import Lamp
 from medsynth_core.protocol import Capabilities
 from medsynth_core.protocol_training import TrainingInfo
 from medsynth_core.session import Session
 from medsynth_core.training_form import TrainingForm
-from medsynth_core.training_words import title_of
+from medsynth_core.training_words import in_a_form, title_of
 from napari_medsynth import diagnostics, engine_pill, settings
 from napari_medsynth.connections import Connections
 from napari_medsynth.courier import Courier
@@ -69,7 +70,7 @@ class TrainWidget(QWidget):
         """Show an error with its fix."""
         report = diagnostics.report(self.session.status, problem, f"training, engine: {self.order.form.engine}")
         acts = {"Start engine": self.session.start_engine, "Try again": self.order.examine}
-        self.panel.message.show_message(failure(problem, acts, report))
+        self.panel.message.show_message(failure(error_from_code(problem.code, in_a_form(str(problem))), acts, report))
 
     def run_progressed(self, *_: Any) -> None:
         """No runs are started here, and so of all that is told of runs."""
@@ -115,7 +116,7 @@ class TrainWidget(QWidget):
 
     def _remember(self) -> None:
         try:
-            settings.save(TRAIN, self.order.form)
+            settings.save(TRAIN, replace(self.order.form, name=""))  # a new model needs a new name
         except OSError as refused:
             self.panel.message.show_message(Message(Lamp.AMBER, f"The settings could not be kept: {refused.strerror}."))
 

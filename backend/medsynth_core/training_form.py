@@ -12,7 +12,7 @@ from medsynth_core.protocol_training import DoctorReport, Finding, Severity, Tra
 LONGEST_ID = 64
 LABELED = ("synthesize", "refine")
 """Engines whose masks hold label numbers, which can be named."""
-VOLUMES = "tumor"
+VOLUMES, UNLABELED = "tumor", "synthesize"
 ANY_ID = "my-model"
 """The doctor asks for no name."""
 
@@ -42,7 +42,8 @@ class TrainingForm:
     labels: dict[str, str] = field(default_factory=dict)
     metadata: str = ""
     group_by: str = ""
-    modality: str = ""
+    unlabeled: str = ""
+    volumes: dict[str, str] = field(default_factory=dict)
     excluded: tuple[Exclusion, ...] = ()
 
     @property
@@ -66,7 +67,8 @@ class TrainingForm:
 
     def request(self) -> TrainingRequest:
         """Return the order."""
-        labeled, volumes = self.engine in LABELED, self.engine == VOLUMES
+        labeled = self.engine in LABELED
+        volumes = {name: text.strip() for name, text in self.volumes.items() if text.strip()}
         return TrainingRequest(
             engine=self.engine,
             data=self.data,
@@ -78,12 +80,13 @@ class TrainingForm:
             batch=self.batch or None,
             seed=self.seed,
             grey=self.grey and labeled,
-            labels=self._named() if labeled else {},
+            labels={value: name.strip() for value, name in self.labels.items() if name.strip()} if labeled else {},
             license=self.license.strip() or "not stated",
             metadata=self.metadata,
             group_by=self.group_by.strip(),
             excluded=tuple(dict.fromkeys(case for exclusion in self.excluded for case in exclusion.cases)),
-            volumes={"modality": self.modality.strip()} if volumes and self.modality.strip() else {},
+            volumes=volumes if self.engine == VOLUMES else {},
+            unlabeled=self.unlabeled if self.engine == UNLABELED else "",
         )
 
     def look(self) -> TrainingRequest:
@@ -91,12 +94,6 @@ class TrainingForm:
         order = self.request()
         values = {value: f"label {value}" for value in order.labels}  # that they are named counts, not how
         return replace(order, model_id=ANY_ID, title="", license="not stated", labels=values, steps=None, batch=None, seed=0)
-
-    def _named(self) -> dict[str, str]:
-        """Return a name for every label once one has a name of its own: who names some must name all."""
-        if not any(name.strip() for name in self.labels.values()):
-            return {}
-        return {value: name.strip() or f"label {value}" for value, name in self.labels.items()}
 
 
 def plain_id(name: str) -> str:

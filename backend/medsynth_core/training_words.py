@@ -22,7 +22,31 @@ STATE_LAMPS = {
     TrainingState.FAILED: Lamp.RED,
 }
 MOST_KINDS = 3
+FIELDS = {
+    "--label VALUE=NAME": "Label",
+    "--metadata": "Table",
+    "--group-by": "Group by",
+    "--images": "Images",
+    "--masks": "Masks",
+    "--modality": "Modality",
+    "--tumor-label": "Tumor label",
+    "--stack-height-mm": "Stack height",
+    "--unlabeled": "Unlabeled",
+    "--exclude": "Exclude",
+    "--base": "Base",
+    "--batch": "Batch",
+    "--steps": "Steps",
+    "--preset": "Preset",
+}
+"""What a form calls the options of the command line; sentences about data sets are the same for both."""
 Points = tuple[tuple[int, float], ...]
+
+
+def in_a_form(sentence: str) -> str:
+    """Return a sentence with fields of the form in place of options of the command line."""
+    for option, title in FIELDS.items():
+        sentence = sentence.replace(option, f'"{title}"')
+    return sentence
 
 
 def fact_lines(facts: Facts) -> dict[str, str]:

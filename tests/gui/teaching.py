@@ -56,7 +56,7 @@ FACTS = Facts(60, 58, 46, 3, 9, {"384×288": 55, "384×307": 5}, {"1×1 mm": 60}
 
 @dataclass
 class Lesson:
-    """What the service of the script knows and was asked. `look_seconds` is how long a look takes; `raises` ends it in an error."""
+    """What the service of the script knows and was asked. A look takes `look_seconds`, and `raises` what is set."""
 
     script: Script = field(default_factory=Script)
     facts: Facts = FACTS
@@ -170,5 +170,5 @@ class TeachingClient(ScriptedClient):
         if word:
             lesson.told.append((name, word[0]))
             if lesson.trainings[name].state.ended and word[0] != "resume":
-                raise ServiceError(f"the training is {lesson.trainings[name].state.value}: only one that has not ended can be told")
+                raise ServiceError("the training has ended: only one that has not ended can be told")
         return lesson.trainings[name]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,8 +16,10 @@ from medsynth_core.protocol_training import TrainingLine
 
 
 def save_picture(pixels: np.ndarray, path: Path) -> None:
-    """Write (y, x, 3) uint8 as PNG."""
-    Image.fromarray(pixels).save(path)
+    """Write (y, x, 3) uint8 as PNG, by a rename: a viewer may read it at any moment."""
+    partial = path.with_suffix(".partial")
+    Image.fromarray(pixels).save(partial, "PNG")
+    os.replace(partial, path)
 
 
 def mosaic(rows: list[Tensor]) -> np.ndarray:

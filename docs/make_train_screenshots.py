@@ -3,7 +3,8 @@
     sh scripts/with_display.sh .venv/bin/python docs/make_train_screenshots.py PAIRS [STEPS] [FOLDER]
 
 PAIRS holds images/ and masks/ with equal names; it is copied, and two files of the copy are spoiled, so that the doctor has
-something to say. State goes to a temporary folder. Each stage is taken in both themes, as train-1-dark.png and so on.
+something to say. State goes to a temporary folder. Without FOLDER the pictures of docs/train.md are made; into a FOLDER come
+those of every stage, in both themes, as train-doctor-dark.png and so on.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from typing import Any
 from new_user import new_user
 
 IMAGES = Path(__file__).parent / "images"
-COLORS = 256
+THEMES = ("light", "dark")
+KEPT = ("doctor-dark", "running-dark", "done-light", "used-dark")
 PATIENCE = 3600.0
 BATCH = 4
 SIZE = (1180, 1000)
@@ -64,11 +66,11 @@ def take_pictures(data: Path, steps: int, folder: Path) -> None:
         viewer.window.resize(*SIZE)
         viewer.reset_view()
 
-        def take(number: int) -> None:
-            _take(viewer, widget, folder, number)
+        def take(stage: str) -> None:
+            _take(viewer, widget.window() if stage == "used" else widget, folder, stage)
 
         strokes.wait_until("the engine's start", lambda: widget.capabilities is not None, PATIENCE)
-        take(1)
+        take("empty")
         _examine(widget, data, take)
         _order(widget, steps, take)
         _follow(widget, steps, take)
@@ -77,7 +79,7 @@ def take_pictures(data: Path, steps: int, folder: Path) -> None:
         viewer.close()
 
 
-def _examine(widget: Any, data: Path, take: Callable[[int], None]) -> None:
+def _examine(widget: Any, data: Path, take: Callable[[str], None]) -> None:
     """Type the folder, see what the doctor says, and exclude what stops."""
     from qtpy.QtCore import Qt
 
@@ -87,15 +89,15 @@ def _examine(widget: Any, data: Path, take: Callable[[int], None]) -> None:
     strokes.QTest.keyClicks(panel.folder.path, str(data))
     strokes.QTest.keyClick(panel.folder.path, Qt.Key.Key_Return)
     strokes.settle(500)
-    take(2)
+    take("looking")
     _wait(widget, "the doctor's report", lambda: doctor.report is not None and not doctor.looking)
     strokes.settle(3000)  # the pictures of the offenders come one by one
-    take(3)
+    take("doctor")
     strokes.click(panel.findings.exclude_all)
     _wait(widget, "a sound folder", lambda: doctor.report.ready and not doctor.looking)
 
 
-def _order(widget: Any, steps: int, take: Callable[[int], None]) -> None:
+def _order(widget: Any, steps: int, take: Callable[[str], None]) -> None:
     """Name the model and start."""
     from napari_medsynth import strokes
 
@@ -109,11 +111,11 @@ def _order(widget: Any, steps: int, take: Callable[[int], None]) -> None:
         line.editingFinished.emit()
     strokes.settle(600)
     _wait(widget, "a button to click", widget.panel.button.isEnabled)
-    take(4)
+    take("ready")
     strokes.click(widget.panel.button)
 
 
-def _follow(widget: Any, steps: int, take: Callable[[int], None]) -> None:
+def _follow(widget: Any, steps: int, take: Callable[[str], None]) -> None:
     """Watch the training, let it rest once, and see it end."""
     from napari_medsynth import strokes
 
@@ -124,18 +126,18 @@ def _follow(widget: Any, steps: int, take: Callable[[int], None]) -> None:
 
     _wait(widget, "half of the training", lambda: there(steps // 2))
     strokes.settle(2500)
-    take(5)
+    take("running")
     if view.pause.isVisible():
         strokes.click(view.pause)
         _wait(widget, "the rest", lambda: watch.training.state.value == "paused")
-        take(6)
+        take("paused")
         strokes.click(view.resume)
     _wait(widget, "the model", view.use.isVisible)
     strokes.settle(2500)
-    take(7)
+    take("done")
 
 
-def _use(widget: Any, take: Callable[[int], None]) -> None:
+def _use(widget: Any, take: Callable[[str], None]) -> None:
     """Open Synthesize by the link and make an image of the new model."""
     from napari_medsynth import panels, strokes
 
@@ -145,7 +147,7 @@ def _use(widget: Any, take: Callable[[int], None]) -> None:
     strokes.wait_until("a button to click", other.panel.button.isEnabled, PATIENCE)
     strokes.click(other.panel.button)
     strokes.wait_until("the image", lambda: other.panel.button.mode.value == "ready", PATIENCE)
-    take(8)
+    take("used")
 
 
 def _wait(widget: Any, what: str, holds: Callable[[], bool]) -> None:
@@ -163,19 +165,15 @@ def _wait(widget: Any, what: str, holds: Callable[[], bool]) -> None:
     print(f"{what}: {time.monotonic() - began:.0f} s", flush=True)  # noqa: T201
 
 
-def _take(viewer: Any, widget: Any, folder: Path, number: int) -> None:
-    """Write pictures of the window in both themes, in few colors."""
-    from PIL import Image
-
+def _take(viewer: Any, shown: Any, folder: Path, stage: str) -> None:
+    """Write pictures of a widget in both themes; of docs/train.md alone where no other folder is meant."""
     from napari_medsynth import demo, strokes
 
-    for theme in ("light", "dark"):
-        viewer.theme = theme
-        strokes.settle(700)
-        path = folder / f"train-{number}-{theme}.png"
-        demo.save_picture(widget.window(), path)
-        with Image.open(path) as opened:
-            opened.convert("RGB").quantize(COLORS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(path, optimize=True)
+    for theme in THEMES:
+        if folder != IMAGES or f"{stage}-{theme}" in KEPT:
+            viewer.theme = theme
+            strokes.settle(700)
+            demo.save_picture(shown, folder / f"train-{stage}-{theme}.png")
 
 
 if __name__ == "__main__":

@@ -106,13 +106,10 @@ class DatasetDesk:
         """Show the parts that belong to the picked model and source."""
         panel, volumes = self._panel, self.engine == TUMOR
         panel.show_source(panel.source.value, self.engine in OWN_MASKS, volumes)
-        for layout, box in panel.layouts.boxes.items():
-            box.setEnabled(not volumes or layout in FOR_VOLUMES)
-            box.setToolTip("" if box.isEnabled() else "Holds flat images only")
-        swap = panel.changes.boxes[Change.SWAP]
-        swap.setEnabled(self.engine != NUCLEI and panel.source.value != LAYER)
-        if not swap.isEnabled():
-            swap.setToolTip("Nuclei are no lesions" if self.engine == NUCLEI else "There is only one mask: none to swap with")
+        panel.layouts.offer(FOR_VOLUMES if volumes else Layout)
+        # nuclei are no lesions, and a single mask has none to swap with
+        swaps = self.engine != NUCLEI and panel.source.value != LAYER
+        panel.changes.offer(change for change in Change if swaps or change is not Change.SWAP)
 
     def missing(self) -> str:
         """Return what is missing before it can be made; empty if nothing is."""

@@ -40,7 +40,7 @@ LAYOUT_TITLES: dict[str, str] = {
     Layout.HOVERNET: "HoVer-Net",
 }
 FILTER = (
-    "Left out is what shows nothing. To hold samples against the model's training images, too, add --real DATA to the command."
+    "What shows nothing is left out. The command can hold samples against the model's training images, too:\nadd --real DATA."
 )
 
 
@@ -62,8 +62,14 @@ class Checks(QWidget):
 
     @property
     def ticked(self) -> tuple[str, ...]:
-        """What is ticked and can be."""
-        return tuple(value for value, box in self.boxes.items() if box.isChecked() and box.isEnabled())
+        """What is ticked, of what is offered."""
+        return tuple(value for value, box in self.boxes.items() if box.isChecked() and not box.isHidden())
+
+    def offer(self, values: Iterable[str]) -> None:
+        """Show these and hide the others, which keep their ticks for later."""
+        wanted = set(values)
+        for value, box in self.boxes.items():
+            box.setVisible(value in wanted)
 
     def tick(self, values: Iterable[str]) -> None:
         """Tick these and no others."""
@@ -143,6 +149,9 @@ class DatasetPanel(Panel):
         parts = (self.model, self.source, self.layer, self.masks, self.changes, self.count, self.seed, self.layouts, self.output)
         for part in parts:
             part.setEnabled(not locked)
+        for form in (self.plain, self.advanced):
+            for one in form.fields.values():
+                one.native.setEnabled(not locked)
 
 
 def _number(low: int, high: int) -> QSpinBox:

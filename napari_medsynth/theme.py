@@ -47,8 +47,8 @@ def faint_color(theme: str) -> QColor:
 
 
 def line_color(place: int, theme: str) -> QColor:
-    """Return the color of one line among several of a chart; neighbors are far apart in hue."""
-    return QColor.fromHslF((0.58 + 0.38 * place) % 1.0, 0.65, READABLE[get_theme(theme).type])
+    """Return the color of one line among several of a chart; neighbors are far apart in hue, and the first from the accent."""
+    return QColor.fromHslF((0.08 + 0.38 * place) % 1.0, 0.65, READABLE[get_theme(theme).type])
 
 
 def icon(name: str, theme: str) -> QIcon:

@@ -16,6 +16,7 @@ HEIGHT = 190
 LEFT, RIGHT, TOP, BOTTOM = 44, 8, 8, 18
 LEGEND_LINE = 16
 MARK = 4.0
+MOST_DECADES = 4.0
 Bounds = tuple[int, float, float]
 """Last step, and the decades (powers of ten) at the bottom and the top of the chart."""
 
@@ -87,7 +88,8 @@ class TrainCurves(QWidget):
         if not points:
             return max(1, self.steps), -1.0, 0.0
         logs = [math.log10(value) for _, value in points]
-        low, high = min(logs), max(logs)
+        high = max(logs)
+        low = max(min(logs), high - MOST_DECADES)  # a term that begins near nothing must not flatten the others
         room = max(0.05, 0.08 * (high - low))
         return max(self.steps, max(step for step, _ in points), 1), low - room, high + room
 
@@ -122,11 +124,13 @@ class TrainCurves(QWidget):
         bold = name == VALIDATION
         painter.setPen(QPen(self.color_of(name), 2.2 if bold else 1.3))
         places = [self._place(step, value, bounds) for step, value in self.curves[name]]
+        painter.setClipRect(self._chart().adjusted(-2, -2, 2, 0))
         painter.drawPolyline(QPolygonF(places))
         if len(places) == 1 or bold:
             painter.setBrush(self.color_of(name))
             for place in places if len(places) < 30 else ():
                 painter.drawEllipse(place, 1.6, 1.6)
+        painter.setClipping(False)
 
     def _draw_best(self, painter: QPainter, bounds: Bounds) -> None:
         best = dict(self.curves.get(VALIDATION, ())).get(self.best_step)

@@ -114,6 +114,7 @@ def test_a_form_survives_being_remembered() -> None:
 
 def test_label_values_are_in_the_order_of_numbers_without_the_ground() -> None:
     assert foreground(SOUND) == ("2", "10")
+    assert foreground(replace(SOUND, facts=replace(FACTS, labels={"0": 0.9, "255": 0.1}))) == ("1",), "white means 1"
     assert label_shares(FACTS.labels) == "0: 90 %, 2: 0.5 %, 10: 10 %"
 
 

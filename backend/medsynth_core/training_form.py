@@ -13,6 +13,7 @@ LONGEST_ID = 64
 LABELED = ("synthesize", "refine")
 """Engines whose masks hold label numbers, which can be named."""
 VOLUMES, UNLABELED = "tumor", "synthesize"
+WHITE = "255"
 ANY_ID = "my-model"
 """The doctor asks for no name."""
 
@@ -103,8 +104,9 @@ def plain_id(name: str) -> str:
 
 
 def foreground(report: DoctorReport) -> tuple[str, ...]:
-    """Return the label values of a data set that can be named, in order."""
-    return tuple(sorted((value for value in report.facts.labels if value.isdecimal() and int(value)), key=int))
+    """Return the label values of a data set that can be named, in order; masks in black and white hold the label 1."""
+    values = tuple(sorted((value for value in report.facts.labels if value.isdecimal() and int(value)), key=int))
+    return ("1",) if values == (WHITE,) else values
 
 
 def stopping(report: DoctorReport) -> tuple[Finding, ...]:

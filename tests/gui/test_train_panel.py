@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,63 +9,20 @@ from pathlib import Path
 import pytest
 from qtpy.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt, QUrl
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
-from qtpy.QtWidgets import QAbstractButton, QApplication, QFileDialog, QLineEdit
+from qtpy.QtWidgets import QApplication, QFileDialog
 
 from medsynth_core.errors import InputError, ServiceError
-from medsynth_core.protocol_training import Defect, Finding, Severity, TrainingRequest, TrainingState
+from medsynth_core.protocol_training import Defect, Finding, Severity, TrainingRequest
 from napari_medsynth import strokes
-from napari_medsynth.synthesize_widget import SynthesizeWidget
-from napari_medsynth.train_panel import NEW, THERE
+from napari_medsynth.train_panel import NEW
 from tests.gui.conftest import Desk
-from tests.gui.heartbeat import Heartbeat
-from tests.gui.teaching import Lesson, TeachingClient, stop
+from tests.gui.teaching import Lesson, stop
+from tests.gui.train_hand import click, examine, named, texts, wait_report, write
 
 pytestmark = pytest.mark.gui
 Open = Callable[..., Desk]
 WARNING = Finding(Defect.NEAR_DUPLICATE, Severity.WARNS, ("a", "b"), "2 look-alikes", "Exclude one.", thumbnails=(0, 1))
 ORDER = TrainingRequest("synthesize", "/data", "mine", title="Mine")
-
-
-def write(line: QLineEdit, text: str) -> None:
-    """Put a text into a line with the keyboard, and confirm it."""
-    line.selectAll()
-    strokes.QTest.keyClicks(line, text)
-    strokes.QTest.keyClick(line, Qt.Key.Key_Return)
-
-
-def examine(desk: Desk, folder: Path | str = "/data/cases") -> None:
-    """Type the folder and wait for the doctor."""
-    write(desk.panel.folder.path, str(folder))
-    wait_report(desk)
-
-
-def wait_report(desk: Desk) -> None:
-    doctor, pause = desk.widget.order.doctor, desk.widget.order._pause
-    desk.wait("the report", lambda: doctor.report is not None and not doctor.looking and not pause.isActive(), 30)
-
-
-def named(desk: Desk, name: str = "My polyps") -> None:
-    write(desk.panel.settings.name, name)
-
-
-def started(desk: Desk, lesson: Lesson) -> str:
-    """Order a training with the mouse and return its id."""
-    examine(desk)
-    named(desk)
-    click(desk, desk.panel.button)
-    desk.wait("the order", lambda: bool(lesson.trainings))
-    desk.wait("its page", lambda: desk.panel.page == THERE)
-    return next(iter(lesson.trainings))
-
-
-def click(desk: Desk, button: QAbstractButton) -> None:
-    """Click a button as soon as it can be clicked."""
-    desk.wait(f"{button.text()} to be clicked", lambda: button.isVisible() and button.isEnabled())
-    strokes.click(button)
-
-
-def texts(desk: Desk) -> list[str]:
-    return [card.finding.says for card in desk.panel.findings.cards]
 
 
 def test_a_folder_is_examined_and_its_facts_are_shown(open_train: Open, lesson: Lesson) -> None:
@@ -237,101 +192,6 @@ def test_a_name_that_is_taken_is_told_before_the_click(open_train: Open, lesson:
     assert desk.panel.button.isEnabled()
 
 
-def test_curves_samples_and_the_time_left_follow_a_training(open_train: Open, lesson: Lesson) -> None:
-    desk = open_train()
-    training = started(desk, lesson)
-    for step in (10, 20, 30):
-        lesson.go_on(training, step, validation=1.0 + abs(step - 20) / 100, strip=step > 10)
-    view = desk.panel.view
-    desk.wait("the newest samples", lambda: view.strip.step == 30 and bool(view.strip.content(30)), 10)
-    assert view.curves.curves["validation"] == ((10, 1.1), (20, 1.0), (30, 1.1))
-    assert [step for step, _ in view.curves.curves["noise"]] == [10, 20, 30]
-    assert view.curves.best_step == 20
-    assert view.line.text() == "Step 30 of 100, 90 s left"
-    view.strip.slider.setValue(0)
-    desk.wait("older samples", lambda: bool(view.strip.content(20)))
-    lesson.go_on(training, 40, strip=True)
-    desk.wait("more", lambda: view.line.text().startswith("Step 40"), 10)
-    assert view.strip.step == 20, "who looks back is not torn away"
-    strokes.QTest.mouseClick(view.strip.picture, Qt.MouseButton.LeftButton)
-    assert [layer.name for layer in desk.viewer.layers] == ["[Synthetic] samples of My polyps, step 20"]
-
-
-def test_pause_resume_and_stop_are_told_and_wait_for_the_service(open_train: Open, lesson: Lesson) -> None:
-    desk = open_train()
-    training = started(desk, lesson)
-    lesson.go_on(training, 10)
-    view = desk.panel.view
-    desk.wait("its first step", lambda: view.line.text().startswith("Step 10"), 10)
-    click(desk, view.pause)
-    desk.wait("the word", lambda: lesson.told == [(training, "pause")])
-    assert not view.pause.isEnabled(), "it has not come about yet"
-    lesson.go_on(training, 11, state=TrainingState.PAUSED, seconds_left=None)
-    click(desk, view.resume)
-    lesson.go_on(training, 12)
-    desk.wait("it runs", lambda: view.pause.isVisible() and view.pause.isEnabled(), 10)
-    click(desk, view.stop)
-    desk.wait("the words", lambda: [word for _, word in lesson.told] == ["pause", "resume", "stop"])
-    lesson.end(training, TrainingState.STOPPED, step=12)
-    desk.wait("the model", view.use.isVisible, 10)
-
-
-def test_a_model_that_is_done_has_a_card_and_is_used_at_once(open_train: Open, lesson: Lesson) -> None:
-    desk = open_train()
-    training = started(desk, lesson)
-    lesson.go_on(training, 100, validation=0.5)
-    lesson.end(training)
-    view = desk.panel.view
-    desk.wait("the card", lambda: "«My polyps» is in the list" in view.card.text(), 10)
-    assert "labels: polyp" in view.card.text()
-    assert "best at step 100" in view.card.text()
-    other = SynthesizeWidget(desk.viewer, connect=lambda: TeachingClient(lesson))
-    desk.viewer.window.add_dock_widget(other, name="Synthesize", area="right", tabify=True)
-    desk.wait("its models", lambda: other.model_id == "brain-slice")
-    click(desk, view.use)
-    desk.wait("the new model", lambda: other.model_id == "my-polyps", 5)
-    assert other.panel.button.isVisible(), "it came to the front"
-    assert len([w for w in desk.viewer.window.dock_widgets.values() if isinstance(w, SynthesizeWidget)]) == 1
-
-
-def test_trainings_of_others_are_listed_and_found_as_the_panel_opens(open_train: Open, lesson: Lesson) -> None:
-    lesson.go_on(lesson.add(ORDER), 5)
-    lesson.add(replace(ORDER, engine="nuclei", model_id="next", title="Next"))
-    desk = open_train()
-    desk.wait("the page of trainings", lambda: desk.panel.page == THERE)
-    rows = [desk.panel.list.item(row).text() for row in range(desk.panel.list.count())]
-    assert rows == ["Next · waits for its turn", "Mine · step 5 of 100, 90 s left"]
-    desk.wait("a training", lambda: desk.widget.follow.watch.training is not None)
-    item = desk.panel.list.item(1)
-    place = desk.panel.list.visualItemRect(item).center()
-    strokes.QTest.mouseClick(desk.panel.list.viewport(), Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, place)
-    desk.wait("its line", lambda: desk.panel.view.line.text() == "Step 5 of 100, 90 s left")
-    assert desk.panel.pages._choices[THERE] == "Trainings · 2"
-
-
-def test_a_training_that_ended_is_removed_and_the_empty_list_says_what_comes(open_train: Open, lesson: Lesson) -> None:
-    training = lesson.add(ORDER)
-    lesson.end(training, step=100)
-    desk = open_train()
-    assert desk.panel.page == NEW, "nothing is under way"
-    desk.panel.pages.picked.emit(THERE)
-    click(desk, desk.panel.view.remove)
-    desk.wait("an empty list", lambda: not lesson.trainings and desk.panel.none.isVisible())
-    assert not desk.panel.view.isVisible()
-
-
-def test_a_failed_training_says_why_in_words_and_can_go_on(open_train: Open, lesson: Lesson) -> None:
-    training = lesson.add(ORDER)
-    lesson.end(
-        training, TrainingState.FAILED, step=7, error_code="out_of_memory", error="it needs more memory: choose a smaller batch"
-    )
-    desk = open_train()
-    desk.panel.pages.picked.emit(THERE)
-    assert desk.panel.view.trouble.text() == "It needs more memory: choose a smaller batch"
-    click(desk, desk.panel.view.resume)
-    desk.wait("the word", lambda: lesson.told == [(training, "resume")])
-
-
 @pytest.mark.parametrize("where", ["look", "order"])
 def test_errors_are_one_line_in_the_panel(open_train: Open, lesson: Lesson, where: str) -> None:
     desk = open_train()
@@ -380,37 +240,3 @@ def test_the_lamp_of_another_panel_opens_the_train_panel(
     desk = open_desk()
     desk.panel.pill.train.trigger()
     assert opened == ["train"]
-
-
-def test_closing_the_panel_leaves_the_training_alone(open_train: Open, lesson: Lesson) -> None:
-    desk = open_train()
-    training = started(desk, lesson)
-    lesson.go_on(training, 5)
-    desk.viewer.window.remove_dock_widget(desk.widget)
-    strokes.settle(300)
-    assert lesson.told == []
-    assert lesson.trainings[training].state is TrainingState.RUNNING
-
-
-def test_the_viewers_thread_never_waits(open_train: Open, lesson: Lesson, record_property: Callable[[str, object], None]) -> None:
-    lesson.findings = tuple(stop(f"case{i:02d}", picture=i % 4) for i in range(40))
-    desk = open_train()
-    training = lesson.add(ORDER)
-    for step in range(1, 1001):
-        lesson.go_on(training, step, validation=1 + 1 / step if step % 10 == 0 else None, strip=step % 100 == 0)
-    desk.panel.pages.picked.emit(THERE)
-    desk.wait("the curves", lambda: len(desk.widget.follow.watch.lines) == 1000, 10)
-    beat = Heartbeat()
-    beat.start()
-    deadline = time.monotonic() + 3
-    step = 1000
-    while time.monotonic() < deadline:
-        step += 1
-        lesson.go_on(training, step, validation=1.0)
-        strokes.settle(50)
-    beat.stop()
-    worst = max(gap.computed for gap in beat.gaps)
-    record_property("heartbeat computed", f"{1000 * worst:.0f} ms")
-    assert worst < 0.05
-    assert lesson.threads, "the service was asked"
-    assert threading.main_thread().name not in lesson.threads

@@ -15,7 +15,7 @@ from napari_medsynth import strokes
 from napari_medsynth.panels import open_panel
 from napari_medsynth.train_panel import THERE
 from tests.gui.conftest import Desk
-from tests.gui.test_train_panel import click, named, texts, write
+from tests.gui.train_hand import click, named, texts, wait_report, write
 from tests.running import RunningService
 from tests.toy_pairs import write_pairs
 from tests.training.test_doctor import DEFECTS, plant
@@ -36,12 +36,7 @@ def desk(open_train: Open, monkeypatch: pytest.MonkeyPatch, start_service: Calla
 
 def examine(desk: Desk, folder: Path) -> None:
     write(desk.panel.folder.path, str(folder))
-    wait_report(desk)
-
-
-def wait_report(desk: Desk) -> None:
-    doctor = desk.widget.order.doctor
-    desk.wait("the report", lambda: doctor.report is not None and not doctor.looking, PATIENCE)
+    wait_report(desk, PATIENCE)
 
 
 def order(desk: Desk, name: str, steps: int) -> None:
@@ -50,8 +45,7 @@ def order(desk: Desk, name: str, steps: int) -> None:
     settings = desk.panel.settings
     settings.preset.setCurrentIndex(settings.preset.findData("toy"))
     settings.steps.setValue(steps)
-    strokes.settle(600)  # another preset asks for another look
-    wait_report(desk)
+    wait_report(desk, PATIENCE)
     click(desk, desk.panel.button)
     desk.wait("the training's page", lambda: desk.panel.page == THERE, 60)
 
@@ -102,9 +96,9 @@ def test_every_planted_defect_is_named_and_nothing_starts_before_all_are_exclude
         if len(left) <= len(DEFECTS) - 2:
             break
         click(desk, left[0].exclude)
-        wait_report(desk)
+        wait_report(desk, PATIENCE)
     click(desk, desk.panel.findings.exclude_all)
-    wait_report(desk)
+    wait_report(desk, PATIENCE)
     with connect(start=False) as engine:
         assert Trainings(engine).list() == (), "a click on the blocked button has ordered something"
     order(desk, "Mine", steps=6)

@@ -49,7 +49,7 @@ class RealJudge:
 def real_judge(real: Real, order: Order, report: Report) -> Judge:
     """Return the judge, trained on DATA or read from OUT/judges. Raises ParameterError, TrainingDataError."""
     from medsynth_core.studies.questioned import Question
-    from medsynth_core.studies.sample_judge import SampleJudge
+    from medsynth_core.studies.sample_judge import sample_judge
     from medsynth_core.training.order import TrainingOrder
     from medsynth_core.training.pairs import Columns
 
@@ -60,4 +60,4 @@ def real_judge(real: Real, order: Order, report: Report) -> Judge:
     columns = Columns(real.metadata, real.group_by, {}) if real.metadata else None
     reading = TrainingOrder(starter=real.starter, columns=columns, grey=order.card.channels == 1)
     question = Question(real.data, order.card.id, reading)
-    return RealJudge(SampleJudge(question, order.wish.output / JUDGES, real.least_adherence, report))
+    return RealJudge(sample_judge(question, order.wish.output / JUDGES, real.least_adherence, report))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +19,15 @@ import numpy.typing as npt
 
 from medsynth_core.evaluation.copies import PERCENTILE, SIDE
 from medsynth_core.evaluation.copies_tiles import pieces_of, quartered
-from medsynth_core.evaluation.generator import Pairs
+from medsynth_core.evaluation.generator import Images, Masks, Pairs
 from medsynth_core.evaluation.judges import prepare_segmenter
 from medsynth_core.evaluation.metrics import label_dice
 from medsynth_core.evaluation.segmenter import SegmenterSettings, segment
 from medsynth_core.imaging.grid import labels_to_grid
 from medsynth_core.imaging.preprocess import resized
+from medsynth_core.protocol import ModelCard
 from medsynth_core.studies.at_work import Report
-from medsynth_core.studies.copies import memory_of, views
+from medsynth_core.studies.copies import Memory, memory_of, views
 from medsynth_core.studies.items import Item
 from medsynth_core.studies.learners import NUCLEI
 from medsynth_core.studies.material import Material, volume_item
@@ -49,27 +51,28 @@ class Opinion:
 
 
 class SampleJudge:
-    """Judges samples of one model; `name` and `terms` say by what."""
+    """Judges samples of one model; `terms` say by what. `segmented` gives the labels (n, y, x) seen in images, if any is used."""
 
-    def __init__(self, question: Question, judges: Path, least_adherence: float, report: Report) -> None:
-        """Train what judges, or read it from the folder `judges`. Raises TrainingDataError, ModelError."""
-        asked, data = questioned(question), title_of(question.data).replace("/", "-")
-        self.engine, self._size = asked.card.engine, asked.card.size
-        self._material, self._least = asked.material, least_adherence
-        told = training_told(report)
-        self._memory, copies_by = memory_of(asked.material, judges, data, told)
-        usual = [self._likeness(item) for item in pieces(asked.material, held_out=True)]
+    def __init__(
+        self,
+        material: Material,
+        memory: Memory,
+        card: ModelCard,
+        least_adherence: float,
+        segmented: Callable[[Images], Masks] | None = None,
+    ) -> None:
+        self._material, self._memory, self._segmented, self._least = material, memory, segmented, least_adherence
+        self._engine, self._size = card.engine, card.size
+        usual = [self._likeness(item) for item in pieces(material, held_out=True)]
         self._threshold = float(np.percentile(usual, PERCENTILE, method="higher"))
-        self._dice, self._real_dice, adherence_by = _adherence(asked.material, self.engine, judges, data, told)
-        self._range = _range_of(asked.material)
+        self._range = _range_of(material)
+        self._real_dice = float(np.mean([self._dice(item) for item in material.test if item.labels.any()])) if segmented else 0.0
         self.terms: dict[str, Any] = {
-            "real_data": {"learned": len(asked.material.pool), "beside": len(asked.material.test), "record": asked.note},
-            "copies_by": copies_by,
+            "real_images": {"learned_from": len(material.pool), "beside": len(material.test)},
             "copy_threshold": round(self._threshold, 4),
-            "adherence_by": adherence_by,
-            "least_adherence": least_adherence if self._dice else None,
+            "least_adherence": least_adherence if segmented else None,
             "dice_on_real_images": round(self._real_dice, 4),
-            "brightness": [round(float(value), 2) for value in self._range.ravel()],
+            "brightness_and_contrast": [[round(float(value), 2) for value in row] for row in self._range],
         }
 
     def opinion(self, image: Volume, labels: Volume) -> Opinion:
@@ -77,7 +80,7 @@ class SampleJudge:
         item = self._item(image, labels)
         likeness = self._likeness(item)
         figures, flags = {"likeness": round(likeness, 4)}, []
-        if self._dice is not None and item.labels.any():  # a lesion below a pixel of the grid cannot be measured
+        if self._segmented is not None and item.labels.any():  # a lesion below a pixel of the grid cannot be measured
             adherence = self._dice(item) / max(self._real_dice, 1e-6)
             figures["adherence"] = round(adherence, 4)
             flags += [f"adherence below {self._least:g}"] if adherence < self._least else []
@@ -87,6 +90,10 @@ class SampleJudge:
             figures[name] = round(float(value), 2)
             flags += [f"{name} beyond that of real images"] if not least <= value <= most else []
         return Opinion(figures, tuple(flags), likeness > self._threshold)
+
+    def _dice(self, item: Item) -> float:
+        assert self._segmented is not None
+        return float(label_dice(self._segmented(item.image), item.labels.astype(np.uint8))[0])
 
     def _likeness(self, item: Item) -> float:
         """Return the largest likeness of what is looked at of an item to a training image."""
@@ -98,7 +105,7 @@ class SampleJudge:
 
     def _item(self, image: Volume, labels: Volume) -> Item:
         """Return a sample as the real items are: on the grid of the model, in 8 bits."""
-        if self.engine == TUMOR:
+        if self._engine == TUMOR:
             from medsynth_core.engines.tumor.frame import frame_of
 
             frame = frame_of(image)
@@ -106,25 +113,24 @@ class SampleJudge:
             return volume_item("sample", "", grown, tumor != 0)
         pixels: Picture = image.array[:, 0].astype(np.uint8)
         field = labels.array[0, 0].astype(np.int32)
-        if self.engine == SYNTHESIZE and pixels.shape[1:] != self._size:
+        if self._engine == SYNTHESIZE and pixels.shape[1:] != self._size:
             pixels = resized(image.array, self._size)[:, 0].round().clip(0, 255).astype(np.uint8)
             shares = labels_to_grid(field.astype(np.uint8), self._material.labels, self._size)
             field = shares.argmax(dim=0).numpy().astype(np.int32)
         return Item("sample", "", pixels[None], field[None])
 
 
-def _adherence(
-    material: Material, engine: str, judges: Path, data: str, told: Callable[[str, int, float], None]
-) -> tuple[Callable[[Item], float] | None, float, str]:
-    """Return what measures the Dice of a segmenter on an item, its mean on real items, and its name; None where none is used."""
-    if engine != SYNTHESIZE:
-        return None, 0.0, "not measured"
-    network, name = prepare_segmenter(judges, data, _pairs(material), SegmenterSettings(), told)
-
-    def dice(item: Item) -> float:
-        return float(label_dice(segment(network, item.image), item.labels.astype(np.uint8))[0])
-
-    return dice, float(np.mean([dice(item) for item in material.test if item.labels.any()])), name
+def sample_judge(question: Question, judges: Path, least_adherence: float, report: Report) -> SampleJudge:
+    """Return the judge of a model, trained on its data or read from `judges`. Raises TrainingDataError, ModelError."""
+    asked, data, told = questioned(question), title_of(question.data).replace("/", "-"), training_told(report)
+    memory, copies_by = memory_of(asked.material, judges, data, told)
+    segmented, names = None, {"copies_by": copies_by, "record": asked.note}
+    if asked.card.engine == SYNTHESIZE:
+        network, names["adherence_by"] = prepare_segmenter(judges, data, _pairs(asked.material), SegmenterSettings(), told)
+        segmented = partial(segment, network)
+    judge = SampleJudge(asked.material, memory, asked.card, least_adherence, segmented)
+    judge.terms |= names
+    return judge
 
 
 def _pairs(material: Material) -> Pairs:

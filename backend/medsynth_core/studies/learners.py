@@ -17,7 +17,7 @@ from medsynth_core.evaluation.nuclei_scores import FIGURES, score
 from medsynth_core.evaluation.nuclei_segmenter import NucleiSegmenterSettings, find_nuclei, train_nuclei_segmenter
 from medsynth_core.evaluation.nuclei_views import CLASSIC, NONE, Labeled
 from medsynth_core.evaluation.segmenter import SegmenterSettings, segment, train_segmenter
-from medsynth_core.evaluation.unets import LEARNING_RATES, build_unet
+from medsynth_core.evaluation.unets import COARSE, build_unet, learning_rate
 from medsynth_core.evaluation.volume_segmenter import telling_slices, volume_dice
 from medsynth_core.studies.items import Item
 
@@ -65,13 +65,13 @@ class LabelLearner:
 
     def __init__(self, manner: Manner) -> None:
         self._manner = manner
-        self._network = build_unet(manner.network, manner.channels, manner.labels, manner.seed).to(manner.device)
+        self._network = build_unet(manner.network, manner.channels, manner.labels, manner.seed, COARSE).to(manner.device)
 
     def learn(self, items: Sequence[Item]) -> Iterator[float]:
         """Train on the slices of the items, all equally often drawn."""
         m = self._manner
         jitter = Jitter() if m.classic else STILL
-        rate = LEARNING_RATES[m.network]
+        rate = learning_rate(m.network, COARSE)
         settings = SegmenterSettings(m.steps, m.batch, learning_rate=rate, seed=m.seed, jitter=jitter)
         yield from train_segmenter(self._network, pairs_of(items, m.labels, m.seed), settings)
 
@@ -96,7 +96,7 @@ class NucleiLearner:
         m = self._manner
         augmentation = CLASSIC if m.classic else NONE
         settings = NucleiSegmenterSettings(
-            m.steps, m.batch, learning_rate=LEARNING_RATES[m.network], seed=m.seed, augmentation=augmentation
+            m.steps, m.batch, learning_rate=learning_rate(m.network), seed=m.seed, augmentation=augmentation
         )
         yield from train_nuclei_segmenter(self._network, [Labeled(item.image[0], item.labels[0]) for item in items], settings)
 

@@ -107,9 +107,9 @@ def _made(engine: str, seed: int, mask: Volume | None) -> dict[str, Volume]:
     rng = np.random.default_rng(seed)
     if engine == "tumor":
         affine = np.diag([1.0, 1.0, 2.0, 1.0])
-        tumor = np.zeros((1, 4, 16, 16), np.uint8)
-        tumor[:, 1:3, 4:9, 4:9] = 1
-        image = rng.integers(0, 900, (1, 4, 16, 16)).astype(np.int16)
+        tumor = np.zeros((1, 8, 48, 48), np.uint8)
+        tumor[:, 2:6, 10:28, 12:30] = 1
+        image = rng.integers(0, 900, (1, 8, 48, 48)).astype(np.int16)
         return {"image": Volume(image, affine), "mask": Volume(tumor, affine)}
     field_ = np.zeros((1, 1, 32, 32), np.uint16)
     field_[..., 2:9, 3:9], field_[..., 2:9, 9:15], field_[..., 20:28, 10:20] = 3, 7, 300

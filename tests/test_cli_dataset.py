@@ -195,7 +195,7 @@ def test_nuclei_and_tumors_draw_their_own_masks(tmp_path: Path) -> None:
     assert (field.dtype, set(np.unique(field))) == (np.uint16, {0, 3, 7, 300})
     make(order("toy-tumor", "--sample", "--count", 1, "-o", tmp_path / "tumors"))
     made = formats.read(tmp_path / "tumors" / "images" / "00000.nii.gz")
-    assert made.size == (4, 16, 16)
+    assert made.size == (8, 48, 48)
     np.testing.assert_allclose(np.abs(np.diag(made.affine)), (1, 1, 2, 1))
 
 

@@ -16,9 +16,12 @@ from scipy import ndimage
 from scipy.io import loadmat
 
 from medsynth_core.cli_layouts import Subject, numbered
+from medsynth_core.engines.tumor.prepare import SIGHT
 from medsynth_core.training.order import TrainingOrder
 from medsynth_core.training.pair_survey import survey_order
 from medsynth_core.training.pairs import load_arrays
+from medsynth_core.training.volume_cases import VolumeOptions
+from medsynth_core.training.volumes import survey_folder
 from tests.test_cli_dataset import make, order
 
 
@@ -104,10 +107,16 @@ def test_volumes_lie_as_nnunet_wants_them_and_nibabel_reads_them(tmp_path: Path)
     assert (told["file_ending"], told["channel_names"], told["numTraining"]) == (".nii.gz", {"0": "image"}, 2)
     for name in ("00000", "00001"):
         image, labels = (nibabel.load(root / place) for place in (f"imagesTr/{name}_0000.nii.gz", f"labelsTr/{name}.nii.gz"))
-        assert image.shape == labels.shape == (16, 16, 4)
+        assert image.shape == labels.shape == (48, 48, 8)
         np.testing.assert_allclose(image.affine, labels.affine)
         assert set(np.unique(labels.get_fdata())) == {0, 1}
         assert b"ynthetic" in bytes(image.header["descrip"])
+
+
+def test_volumes_are_what_a_training_of_tumors_reads(tmp_path: Path) -> None:
+    make(order("toy-tumor", "--sample", "--count", 3, "-o", tmp_path / "out"))
+    found = survey_folder(tmp_path / "out", VolumeOptions(), None, SIGHT)
+    assert [case.name for case in found.cases] == ["00000", "00001", "00002"]
 
 
 def test_images_and_masks_are_what_a_training_reads(made: Path) -> None:

@@ -152,6 +152,30 @@ def test_copies_leave_only_when_somebody_says_so_and_their_files_tell(tmp_path: 
         assert json.loads(opened.text["medsynth"])["copy_check"] == ALLOWED  # type: ignore[attr-defined]
 
 
+def test_a_permission_taken_back_takes_the_copies_out_again(tmp_path: Path, masks: Path) -> None:
+    out = tmp_path / "out"
+    words = ("toy", "--masks", str(masks), "--count", "3", "-o", str(out))
+    make(order(*words, "--allow-copies"), judge=SeedJudge(copies=(1,)))
+    engine = Factory()
+    make(order(*words), engine, SeedJudge(copies=(1,)))
+    assert [job.request.seed for job in engine.jobs] == [1, 3]
+    assert [one["name"] for one in manifest(out)["samples"]] == ["00000", "00002", "00003"]
+    assert manifest(out)["copies"]["kept_out"] == ["00001"]
+    assert not (out / "images" / "00001.png").exists()
+
+
+def test_a_volume_under_way_when_the_command_was_killed_is_not_begun_again(tmp_path: Path) -> None:
+    words = ("toy-tumor", "--sample", "--count", "2", "-o", str(tmp_path / "out"))
+    first = Factory()
+    running = Maker(first, order(*words), PlainJudge(), lambda far: None).run()  # type: ignore[arg-type]
+    next(running)  # the second is under way now
+    del running
+    second = Factory(known={"job-1": first.jobs[1]})
+    states = [one.state for one in make(order(*words), second)]
+    assert states == [State.SKIPPED, State.DONE]
+    assert not second.jobs
+
+
 def test_keep_all_notes_what_judges_say_and_leaves_out_copies_alone(tmp_path: Path, masks: Path) -> None:
     out = tmp_path / "out"
     judge = SeedJudge(poor=(0, 1), copies=(1,))
@@ -265,6 +289,7 @@ def test_the_command_of_a_wish_is_the_wish(tmp_path: Path, masks: Path) -> None:
         ("toy-tumor --sample --count 2 --layout coco", ParameterError, "holds flat images"),
         ("toy-nuclei --masks {} --count 2 --augment swap", ParameterError, "leave it out for nuclei"),
         ("toy --masks {} --count 2 --augment none flip", ParameterError, "none stands alone"),
+        ("toy --masks {} --count 2 --lesion 3", ParameterError, "--lesion is 3: it must be one of 2, 5"),
         ("toy --masks {} --count 2 --option steps=99", ParameterError, "steps is 99"),
         ("toy --masks {} --count 2 --option pace=9", ParameterError, "pace is not a parameter"),
         ("toy --masks {} --count 2 --group-by patient", ParameterError, "name its folder with --real"),
@@ -306,6 +331,13 @@ def test_folders_that_cannot_take_it_and_strange_manifests_are_refused(tmp_path:
     (tmp_path / "out" / "manifest.json").write_text("[]")
     with pytest.raises(InputError, match="not as this command wrote it"):
         make(order("toy", "--masks", masks, "--count", 2, "-o", tmp_path / "out"))
+
+
+def test_a_data_set_does_not_feed_on_itself(tmp_path: Path, masks: Path) -> None:
+    out = tmp_path / "out"
+    make(order("toy", "--masks", masks, "--count", 2, "-o", out))
+    with pytest.raises(InputError, match="a sample of this data set"):
+        order("toy", "--masks", out / "masks", "--count", 4, "-o", out)
 
 
 def test_black_and_white_masks_are_understood_and_samples_that_ship_are_there(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from medsynth_core.cli_jobs import check_output_folder, find_card
 from medsynth_core.cli_layouts import Layout, Subject, check_layouts
 from medsynth_core.cli_params import read_params
 from medsynth_core.copy_rule import OVERRIDE
-from medsynth_core.errors import ModelError, ParameterError
+from medsynth_core.errors import InputError, ModelError, ParameterError
 from medsynth_core.protocol import Capabilities, ModelCard, Scalar
 from medsynth_core.vocabulary import foreground
 
@@ -128,9 +128,12 @@ def make_order(wish: Wish, able: Capabilities) -> Order:
     masks = _masks(wish, engine, card)
     if engine == NUCLEI and masks is not None:
         params = {"given": "keep"} | params
+    subject = _subject(engine, card, masks)
+    if unknown := sorted(set(wish.lesions) - set(subject.names)):
+        raise ParameterError(f"--lesion is {unknown[0]}: it must be one of {', '.join(map(str, subject.names))}")
     check_output_folder(wish.output)
     defaults = {info.name: info.default for info in infos}
-    return Order(wish, engine, card, params, defaults, masks, _subject(wish, engine, card, masks))
+    return Order(wish, engine, card, params, defaults, masks, subject)
 
 
 def _engine_and_card(model: str, able: Capabilities) -> tuple[str, ModelCard | None]:
@@ -157,6 +160,9 @@ def _masks(wish: Wish, engine: str, card: ModelCard | None) -> Masks | None:
     if Change.SWAP in wish.changes and engine == NUCLEI:
         wish = _without_swap(wish)
     sources = find_sources(wish.masks, wish.output) if wish.masks else sample_sources(card)
+    own = (wish.output / MASKS).resolve()
+    if inside := [source for source in sources if source.path.resolve().is_relative_to(own)]:
+        raise InputError(f"--masks names {inside[0].path.name}, a sample of this data set: name another output folder")
     read = reader(card, engine == NUCLEI)
     masks = Masks(sources, wish.changes, wish.lesions, read)
     for source in sources:
@@ -171,7 +177,7 @@ def _without_swap(wish: Wish) -> Wish:
     return replace(wish, changes=tuple(change for change in wish.changes if change is not Change.SWAP))
 
 
-def _subject(wish: Wish, engine: str, card: ModelCard | None, masks: Masks | None) -> Subject:
+def _subject(engine: str, card: ModelCard | None, masks: Masks | None) -> Subject:
     title, terms = (card.id, card.license) if card else (engine, "")
     if engine == NUCLEI:
         return Subject(title, {1: "nucleus"}, instances=True, license=terms)

@@ -67,10 +67,12 @@ class Maker:
     def known(self, piece: Piece) -> Outcome | None:
         """Return what an earlier run found of a sample."""
         made_from = self._origin(piece)
+        allowed = self._order.wish.allow_copies
         if self._journal.done(piece.name, made_from, piece.outputs) and (record := self._manifest.record(piece.name)):
-            return Outcome(piece, State.SKIPPED, record)
+            withdrawn = record.copy_check == ALLOWED and not allowed  # it is made again, to be left out
+            return None if withdrawn else Outcome(piece, State.SKIPPED, record)
         entry = self._journal.done(piece.name, made_from, ())
-        if entry is None or not entry.kept or (entry.kept == COPY and self._order.wish.allow_copies):
+        if entry is None or not entry.kept or (entry.kept == COPY and allowed):
             return None
         self._manifest.put(LeftOut(piece.name, piece.seed, entry.kept, entry.kept == COPY))
         return Outcome(piece, State.LEFT_OUT, reason=entry.kept)

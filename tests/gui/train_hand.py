@@ -48,8 +48,9 @@ def started(desk: Desk, lesson: Lesson) -> str:
 
 
 def click(desk: Desk, button: QAbstractButton) -> None:
-    """Click a button as soon as it can be clicked."""
+    """Click a button as soon as it can be clicked, and is where it will stay: new cards are laid out a moment later."""
     desk.wait(f"{button.text()} to be clicked", lambda: button.isVisible() and button.isEnabled())
+    strokes.settle(100)
     strokes.click(button)
 
 

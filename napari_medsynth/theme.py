@@ -14,6 +14,8 @@ from medsynth_core.lamp import Lamp
 ICONS = Path(__file__).parent / "icons"
 READABLE = {"dark": 0.62, "light": 0.38}
 """Lightness of a lamp that stands out on the theme's background."""
+LINE_HUES = (0.08, 0.50, 0.85, 0.33, 0.72, 0.16)
+"""Orange, cyan, magenta, green, violet, yellow: far apart in this order, and none the accent's blue."""
 
 
 def text_color(theme: str) -> QColor:
@@ -47,8 +49,8 @@ def faint_color(theme: str) -> QColor:
 
 
 def line_color(place: int, theme: str) -> QColor:
-    """Return the color of one line among several of a chart; neighbors are far apart in hue, and the first from the accent."""
-    return QColor.fromHslF((0.08 + 0.38 * place) % 1.0, 0.65, READABLE[get_theme(theme).type])
+    """Return the color of one line among several of a chart."""
+    return QColor.fromHslF(LINE_HUES[place % len(LINE_HUES)], 0.65, READABLE[get_theme(theme).type])
 
 
 def icon(name: str, theme: str) -> QIcon:

@@ -16,7 +16,7 @@ HEIGHT = 190
 LEFT, RIGHT, TOP, BOTTOM = 44, 8, 8, 18
 LEGEND_LINE = 16
 MARK = 4.0
-MOST_DECADES = 4.0
+MOST_DECADES = 3.0
 Bounds = tuple[int, float, float]
 """Last step, and the decades (powers of ten) at the bottom and the top of the chart."""
 

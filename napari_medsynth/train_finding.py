@@ -77,7 +77,9 @@ def _text(text: str, parent: QWidget) -> QLabel:
 
 
 def _sentence(text: str) -> str:
-    return text if text.endswith(".") else f"{text}."
+    first = text.partition(" ")[0]
+    begun = f"{text[:1].upper()}{text[1:]}" if first.isalpha() else text  # a file's name stays as it is
+    return begun if begun.endswith(".") else f"{begun}."
 
 
 def _verb(finding: Finding) -> str:

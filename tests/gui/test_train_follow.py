@@ -6,8 +6,11 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
+from napari.utils.theme import get_theme
 from qtpy.QtCore import Qt
 
 from medsynth_core.protocol_training import Defect, Finding, Severity, TrainingRequest, TrainingState
@@ -17,11 +20,12 @@ from napari_medsynth.train_panel import NEW, THERE
 from tests.gui.conftest import Desk
 from tests.gui.heartbeat import Heartbeat
 from tests.gui.teaching import Lesson, TeachingClient, stop
-from tests.gui.train_hand import click, started
+from tests.gui.test_themes import pixels
+from tests.gui.train_hand import click, examine, started
 
 pytestmark = pytest.mark.gui
 Open = Callable[..., Desk]
-WARNING = Finding(Defect.NEAR_DUPLICATE, Severity.WARNS, ("a", "b"), "2 look-alikes", "Exclude one.", thumbnails=(0, 1))
+LOOK_ALIKES = Finding(Defect.NEAR_DUPLICATE, Severity.WARNS, tuple("abcd"), "4 look-alikes", "Exclude.", thumbnails=(0, 1, 2, 3))
 ORDER = TrainingRequest("synthesize", "/data", "mine", title="Mine")
 
 
@@ -152,3 +156,30 @@ def test_the_viewers_thread_never_waits(open_train: Open, lesson: Lesson, record
     assert worst < 0.05
     assert lesson.threads, "the service was asked"
     assert threading.main_thread().name not in lesson.threads
+
+
+@pytest.mark.parametrize("name", ["dark", "light"])
+def test_chart_and_findings_follow_the_theme_and_nothing_is_cut_off(
+    open_train: Open, lesson: Lesson, name: str, tmp_path: Path
+) -> None:
+    lesson.findings = (stop("case01", picture=0), LOOK_ALIKES)
+    training = lesson.add(ORDER)
+    for step in range(1, 40):
+        lesson.go_on(training, step, validation=3.0 / step)
+    desk = open_train()
+    desk.viewer.theme = name
+    desk.wait("the curves", lambda: len(desk.widget.follow.watch.lines) == 39, 10)
+    strokes.settle(200)
+    assert desk.widget.grab().save(str(tmp_path / f"chart-{name}.png"))
+    chart = pixels(desk.panel.view.curves).astype(int)
+    ground = np.array(get_theme(name).background.as_rgb_tuple()[:3])
+    assert (np.abs(chart - ground).max(axis=-1) < 12).mean() > 0.5, "the ground is not the theme's"
+    for curve in desk.panel.view.curves.curves:
+        color = np.array(desk.panel.view.curves.color_of(curve).getRgb()[:3])
+        assert (np.abs(chart - color).max(axis=-1) < 40).sum() > 40, f"{curve} is not seen"
+    desk.panel.pages.picked.emit(NEW)
+    examine(desk)
+    strokes.settle(400)
+    assert desk.widget.grab().save(str(tmp_path / f"findings-{name}.png"))
+    inner, room = desk.panel._inner.width(), desk.panel._scroll.viewport().width()
+    assert inner <= room, "parts are cut off at the right"

@@ -19,7 +19,9 @@ from medsynth_core.errors import InputError, ShapeError
 from medsynth_core.protocol import JobInfo
 from medsynth_core.volume import Volume
 
-JOURNAL = ".msynth-dataset.json"
+JOURNAL = ".msynth-dataset-{}.json"
+BLOCK = 500
+"""Samples a journal: each is written anew for each sample, so one for thousands would take longer than the samples."""
 COPY, QUALITY = KEPT_OUT, "left out: "
 NOTED = ("asked_", "got_")
 FLAG = "flag"
@@ -35,7 +37,7 @@ class Maker:
         folder = order.wish.output
         for part in (IMAGES, MASKS):
             (folder / part).mkdir(parents=True, exist_ok=True)
-        self._journal = Journal(folder, order.wish.again, JOURNAL)
+        self._journals: dict[int, Journal] = {}
         self._manifest = Manifest(order, judge.terms)
         made: dict[str, Any] = {"model": order.sha256, "engine": order.engine, "params": order.defaults | order.params}
         self._terms = made | {"judge": judge.terms, "keep_all": order.wish.keep_all}
@@ -68,10 +70,10 @@ class Maker:
         """Return what an earlier run found of a sample."""
         made_from = self._origin(piece)
         allowed = self._order.wish.allow_copies
-        if self._journal.done(piece.name, made_from, piece.outputs) and (record := self._manifest.record(piece.name)):
+        if self._journal(piece).done(piece.name, made_from, piece.outputs) and (record := self._manifest.record(piece.name)):
             withdrawn = record.copy_check == ALLOWED and not allowed  # it is made again, to be left out
             return None if withdrawn else Outcome(piece, State.SKIPPED, record)
-        entry = self._journal.done(piece.name, made_from, ())
+        entry = self._journal(piece).done(piece.name, made_from, ())
         if entry is None or not entry.kept or (entry.kept == COPY and allowed):
             return None
         self._manifest.put(LeftOut(piece.name, piece.seed, entry.kept, entry.kept == COPY))
@@ -80,15 +82,15 @@ class Maker:
     def begin(self, piece: Piece) -> Job:
         """Start the job of a sample, or find that of the run that was killed."""
         made_from = self._origin(piece)
-        known = self._journal.job(piece.name, made_from)
-        self._journal.begin(piece.name, piece.outputs, made_from, known)
+        known = self._journal(piece).job(piece.name, made_from)
+        self._journal(piece).begin(piece.name, piece.outputs, made_from, known)
         if (job := found_again(self._engine, known)) is not None:
             return job
         inputs = {} if self._order.masks is None else {"mask": Volume.from_image(self._derived(piece))}
         given: dict[str, Any] = {**inputs, **self._order.params}
         job = self._engine.submit(self._order.engine, model=self._order.model, seed=piece.seed, **given)
         if self._order.volumes:  # of a flat image there is nothing to find again that is worth a second write
-            self._journal.begin(piece.name, piece.outputs, made_from, job.id)
+            self._journal(piece).begin(piece.name, piece.outputs, made_from, job.id)
         return job
 
     def save(self, piece: Piece, job: Job) -> Outcome:
@@ -100,18 +102,26 @@ class Maker:
         if reason := self._objection(verdict):
             for path in piece.outputs:
                 path.unlink(missing_ok=True)  # ours: the journal has seen to that
-            self._journal.finish(piece.name, self._origin(piece), (), 0.0, kept=reason)
+            self._journal(piece).finish(piece.name, self._origin(piece), (), 0.0, kept=reason)
             self._manifest.put(LeftOut(piece.name, piece.seed, reason, reason == COPY))
             return Outcome(piece, State.LEFT_OUT, reason=reason)
         record = self._record(piece, info, verdict)
         self._write(piece, image, labels, info.recipe | _marks(self._order, record))
         self._manifest.put(record)
-        self._journal.finish(piece.name, self._origin(piece), piece.outputs, 0.0)
+        self._journal(piece).finish(piece.name, self._origin(piece), piece.outputs, 0.0)
         return Outcome(piece, State.DONE, record)
 
     def close(self) -> None:
         """Write the manifest."""
         self._manifest.write()
+
+    def _journal(self, piece: Piece) -> Journal:
+        """Return the journal of a sample's block; nothing is half-written while it is opened."""
+        block = piece.number // BLOCK
+        if block not in self._journals:
+            wish = self._order.wish
+            self._journals[block] = Journal(wish.output, wish.again, JOURNAL.format(block))
+        return self._journals[block]
 
     def _objection(self, verdict: Verdict) -> str:
         if verdict.copy and not self._order.wish.allow_copies:

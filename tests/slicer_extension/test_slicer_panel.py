@@ -16,7 +16,6 @@ from MedSynthLib import conversion, tumor_roi
 from MedSynthLib.engine_page import EnginePage
 from MedSynthLib.forms import ParamForm
 from MedSynthLib.growing import RECIPE, SYNTHETIC
-from MedSynthLib.history import age_text
 from MedSynthLib.panel import Panel
 from MedSynthLib.primary_button import Mode
 from MedSynthLib.scripting import Engine
@@ -260,11 +259,6 @@ def test_a_script_runs_an_engine_without_the_panel(service: RunningService, home
     assert np.array_equal(slicer.util.arrayFromVolume(node)[1], slice_pixels(9, 1, 8)[0])
     assert '"seed": 9' in node.GetAttribute(RECIPE)
     engine.close()
-
-
-def test_ages_are_said_as_people_say_them() -> None:
-    ages = {0: "now", 59: "now", 60 * 5: "5 min", 3600 * 3: "3 h", 86400 * 3: "3 d", -100: "now"}
-    assert {seconds: age_text(1e9 - seconds, 1e9) for seconds in ages} == ages
 
 
 @pytest.mark.slow

@@ -19,8 +19,10 @@ class EnginePill(QPushButton):
     stop_wanted = Signal()
     free_wanted = Signal()
     copy_wanted = Signal()
+    jobs_wanted = Signal()
 
-    def __init__(self, theme_name: str, parent: QWidget | None = None) -> None:
+    def __init__(self, theme_name: str, parent: QWidget | None = None, jobs: bool = True) -> None:
+        """`jobs`: whether the menu offers the list of jobs."""
         super().__init__(parent)
         self._theme, self._view = theme_name, STARTING
         self._log: QDialog | None = None
@@ -29,7 +31,7 @@ class EnginePill(QPushButton):
         self.setIconSize(QSize(16, 16))
         self.setMinimumHeight(28)
         self.setAccessibleName("Engine")
-        self._menu = self._make_menu()
+        self._menu = self._make_menu(jobs)
         self.setMenu(self._menu)
         self.show_view(STARTING)
 
@@ -72,12 +74,14 @@ class EnginePill(QPushButton):
         room = max(60, self.width() - 58)  # icon, paddings and the menu's arrow
         self.setText("  " + self.fontMetrics().elidedText(self._view.text, Qt.TextElideMode.ElideMiddle, room))
 
-    def _make_menu(self) -> QMenu:
+    def _make_menu(self, jobs: bool) -> QMenu:
         menu = QMenu(self)
         self._start = _action(menu, "Start engine", self.start_wanted.emit)
         self._stop = _action(menu, "Stop engine", self.stop_wanted.emit)
         self._free = _action(menu, "Free memory", self.free_wanted.emit)
         menu.addSeparator()
+        if jobs:
+            _action(menu, "Jobs of all programs", self.jobs_wanted.emit)
         _action(menu, "Show log", self.show_log)
         _action(menu, "Copy diagnostics", self.copy_wanted.emit)
         return menu

@@ -39,7 +39,12 @@ def row(job: JobInfo, now: float) -> tuple[str, ...]:
 
 def title(job: JobInfo) -> str:
     """Return a job's engine and model, with its star."""
-    return STARRED * job.starred + " · ".join(part for part in (job.request.engine, job.request.model) if part)
+    return STARRED * job.starred + maker(job)
+
+
+def maker(job: JobInfo) -> str:
+    """Return a job's engine and model."""
+    return " · ".join(part for part in (job.request.engine, job.request.model) if part)
 
 
 def state_text(job: JobInfo) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 import qt
 import slicer
 
-from medsynth_core import places
+from medsynth_core import job_results, places
 from medsynth_core.client import Client
 from medsynth_core.engine_view import EngineView
 from medsynth_core.errors import MedSynthError
@@ -214,7 +214,7 @@ class Panel:
             self._say("One run at a time: wait for this one, or cancel it.")
             return
         request, self._sent = job.request, None
-        title = results.title_of(job, self._is_synthetic(request.engine))
+        title = job_results.title(job, self._is_synthetic(request.engine))
         self.growth.begin(title, self._labels_of(request.model), None)
         self._launch(RunRequest(request.engine, request.model, {}, (request.seed,), {}, streams=True, again=job))
 

@@ -17,13 +17,12 @@ from medsynth_core import client as light_client
 from medsynth_core import places
 from medsynth_core.client import Client, Job
 from medsynth_core.errors import ServiceUnavailableError
+from medsynth_core.job_results import SYNTHETIC
 from medsynth_core.protocol import ModelCard
 from medsynth_core.tumor_words import spread
 from MedSynthLib import conversion, environment, segments, study
 from MedSynthLib.environment import EnvironmentProblem, Reason
 from MedSynthLib.growing import GrowingNodes, mark
-
-SYNTHETIC = "[Synthetic]"
 
 
 def connect(home: Path | None = None) -> Client:

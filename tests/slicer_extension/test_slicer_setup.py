@@ -90,3 +90,10 @@ def test_an_environment_is_chosen_and_the_engine_starts(widget: Any, home: Path,
     widget.panel.session.stop_engine(force=True)
     main.until(lambda: "Stop" in widget.page.engineButton.text, 30)
     main.rest(0.5)
+
+
+def test_volumes_are_offered_but_no_label_maps(widget: Any) -> None:
+    """Binding a selector to a setting replaces the classes that the .ui names by the setting's."""
+    assert tuple(widget.page.imageSelector.nodeTypes) == ("vtkMRMLScalarVolumeNode",)
+    assert list(widget.page.imageSelector.hideChildNodeTypes) == ["vtkMRMLLabelMapVolumeNode"]
+    assert issubclass(slicer.vtkMRMLVectorVolumeNode, slicer.vtkMRMLScalarVolumeNode)

@@ -56,6 +56,22 @@ def test_the_scene_is_slicers_own(scene: Any) -> None:
     assert ctk.ctkCollapsibleButton("Advanced").text == "Advanced"
 
 
+class Anything:
+    """The class of all volumes, of which there can be no node."""
+
+    image: slicer.vtkMRMLVolumeNode
+
+
+def test_a_selector_cannot_be_bound_to_a_class_that_is_abstract(scene: Any) -> None:
+    """Slicer makes a node of the class to learn its name; the module would not open."""
+    page = qt.QWidget()
+    selector = slicer.qMRMLNodeComboBox(page)
+    selector.setProperty("SlicerParameterName", "image")
+    settings = parameterNodeWrapper(Anything)(scene.AddNewNodeByClass("vtkMRMLScriptedModuleNode"))
+    with pytest.raises(TypeError, match="abstract"):
+        settings.connectGui(page)
+
+
 class Strength(enum.Enum):
     LITTLE = 1
     MUCH = 2

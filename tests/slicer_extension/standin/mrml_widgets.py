@@ -31,6 +31,11 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
         self.nodeTypes: Any = []
         self.noneEnabled = self.addEnabled = self.removeEnabled = self.renameEnabled = False
         self.noneDisplay, self.showChildNodeTypes = "", True
+        self.hideChildNodeTypes: Any = []
+
+    def setHideChildNodeTypes(self, kinds: list[str]) -> None:
+        """Do not offer nodes of these classes, though they are of a class that is offered."""
+        self.hideChildNodeTypes = kinds
 
     def setNodeTypes(self, kinds: list[str]) -> None:
         """Offer nodes of these classes."""

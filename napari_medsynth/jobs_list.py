@@ -110,6 +110,7 @@ def _table(parent: QWidget) -> QTableWidget:
     table.setTextElideMode(Qt.TextElideMode.ElideRight)
     table.setWordWrap(False)
     table.setShowGrid(False)
+    table.setMinimumHeight(120)  # some jobs are seen under a tall panel, too
     table.setAccessibleName("Jobs of all programs")
     if (rows := table.verticalHeader()) is not None:
         rows.setVisible(False)

@@ -218,7 +218,7 @@ def test_the_list_leaves_an_engine_that_was_stopped_alone(opened: tuple[Any, Job
     _, widget = opened
     widget.pill.stop_wanted.emit()
     strokes.wait_until("the end of the service", lambda: not (home / "connection.json").exists(), 20)
-    strokes.wait_until("the stop", lambda: widget.session.status is None or not widget.pill.view.running, 10)
+    strokes.wait_until("the stop", lambda: widget.session.status is None and not widget.pill.view.running, 10)
     for _ in range(3):
         widget._timer.timeout.emit()
         strokes.settle(150)

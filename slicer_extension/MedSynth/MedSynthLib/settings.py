@@ -10,8 +10,8 @@ from slicer.parameterNodeWrapper import parameterNodeWrapper
 class Settings:
     """`image` is the volume that is worked on, and the grid of the mask; `mask` holds the segments.
 
-    Its class is the one above grey and color volumes: Slicer makes a node of a class to learn its name, and fails for the abstract
-    one that is above all volumes. `shown_only` sends the slice in the Red view alone, for engines that take a single one.
+    Its class is the one above grey and color volumes: Slicer makes a node of a class to learn its name, which the abstract one
+    above all volumes does not let it. `shown_only` sends the slice in the Red view alone, for engines that take a single one.
     """
 
     image: vtkMRMLScalarVolumeNode

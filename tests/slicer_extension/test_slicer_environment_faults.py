@@ -1,4 +1,4 @@
-"""Making the environment where the world is against it: disks that are full, real pip before servers that fail, programs that hang."""
+"""Making the environment where the world is against it: full disks, a real pip before servers that fail, programs that hang."""
 
 from __future__ import annotations
 
@@ -43,29 +43,13 @@ def test_a_disk_that_is_really_full_leaves_the_environment_in_use_and_the_next_t
         pytest.skip("no disk can be mounted here")
     disk = tmp_path / "disk"
     disk.mkdir()
-    python = [
-        sys.executable,
-        str(HERE / "small_disk.py"),
-        str(MODULE_FOLDER),
-        str(BACKEND),
-        f"{disk}/home",
-        f"{disk}/fake",
-        install,
-    ]
-    script = (
-        'mount -t tmpfs -o size=1m tmpfs "$1" && cp -r "$2" "$1/fake" && export FAKE_PYTHON="$1/fake" && shift 2 && exec "$@"'
-    )
-    said = subprocess.run(
-        ["unshare", "-Urm", "sh", "-c", script, "sh", str(disk), str(fake.folder), *python], capture_output=True
-    )
-    told = json.loads(said.stdout or said.stderr)
-    assert told == {
-        "first": "",
-        "second": "disk full: the disk is full: make room, then try again",
-        "kept": True,
-        "third": "",
-        "whole": True,
-    }
+    maker = [sys.executable, str(HERE / "small_disk.py"), str(MODULE_FOLDER), str(BACKEND), f"{disk}/home", f"{disk}/fake"]
+    script = 'mount -t tmpfs -o size=1m tmpfs "$1" && cp -r "$2" "$1/fake" && export FAKE_PYTHON="$1/fake" && shift 2 && "$@"'
+    command = ["unshare", "-Urm", "sh", "-c", script, "sh", str(disk), str(fake.folder), *maker, install]
+    ended = subprocess.run(command, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    full = "disk full: the disk is full: make room, then try again"
+    assert json.loads(ended.stdout) == {"first": "", "second": full, "kept": True, "third": "", "whole": True}
 
 
 def test_a_data_folder_that_cannot_be_written_is_named_as_such(home: Path, fake: Fake) -> None:

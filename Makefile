@@ -38,11 +38,11 @@ $(STAMP): setup.cfg constraints.txt scripts/system_libraries.sh
 demo: setup
 	@sh scripts/demo.sh $(BIN)/msynth
 
-# The viewer tests run one after the other on one screen; all others on two processes.
+# Both groups run on two processes, each with a screen of its own where a viewer is tested.
 # The second group runs whatever the first gave, so that one call tells everything.
 test: setup
 	@status=0; \
-	$(PYTEST_GUI) -m "gui and not slow and not gpu" || status=1; \
+	$(PYTEST_GUI) -n 2 --dist worksteal -m "gui and not slow and not gpu" || status=1; \
 	$(PYTEST) -n 2 -m "not gui and not slow and not gpu" || status=1; \
 	if $(MAKE) --no-print-directory $(SLICER_STAMP); then $(MAKE) --no-print-directory test-slicer || status=1; \
 	else echo "Slicer's core cannot be installed here (wheels exist for Python 3.10 to 3.13): tests/slicer_extension was left out."; fi; \

@@ -180,14 +180,14 @@ def test_the_nuclei_card_paints_histology_of_the_nuclei_that_were_given(panel: A
 def test_nuclei_without_any_given_are_sown_from_a_script(scripted: Engine, home: Path) -> None:
     image, instances = scripted.run("nuclei", "nuclei-he", 3, None, density=60.0, height=128, width=128, steps=4)
     numbers, pixels = slicer.util.arrayFromVolume(instances), slicer.util.arrayFromVolume(image)
-    assert 8 <= len(np.unique(numbers)) - 1 <= 24  # 60 in 256 x 256 pixels are 15 in a quarter of them
+    assert 8 <= len(np.unique(numbers)) - 1 <= 30  # 60 in 256 x 256 pixels are 15 in a quarter of them, and those cut by its rim
     assert pixels[..., 0][numbers != 0].mean() < pixels[..., 0][numbers == 0].mean() - 20
     check_marks(image, "nuclei", "nuclei-he", home)
 
 
 @pytest.mark.slow
 def test_the_tumor_card_grows_a_volume_slice_by_slice_around_the_box(panel: Any, widget: Any, home: Path) -> None:
-    card(panel, widget.logic.settings(), "tumorCard")
+    card(panel, widget.logic.settings(), "tumorCard", volume_ml=14.0)
     center, extent = tumor_roi.read(panel.placing.box)
     nodes = run(panel)
     image, mask = nodes["image"], nodes["mask"]
@@ -197,8 +197,9 @@ def test_the_tumor_card_grows_a_volume_slice_by_slice_around_the_box(panel: Any,
     assert all(plane.std() > 5 for plane in pixels)
     middle = np.argwhere(lesion).mean(axis=0)[::-1]
     assert np.abs(world_of(image, *np.rint(middle).astype(int)) - center).max() < 8
-    milliliters = np.count_nonzero(lesion) * np.prod(image.GetSpacing()) / 1000
-    assert 0.4 < milliliters / (np.pi / 6 * np.prod(extent) / 1000) < 1.6
+    widths = (np.ptp(np.argwhere(lesion), axis=0) + 1)[::-1] * image.GetSpacing()
+    assert np.all((0.5 * np.array(extent) < widths) & (widths < 1.7 * np.array(extent)))
+    assert 7 < np.count_nonzero(lesion) * np.prod(image.GetSpacing()) / 1000 < 21
     head = pixels > 30
     assert pixels[lesion].mean() > 1.3 * pixels[head & ~lesion].mean()  # FLAIR shows it bright
     for node in (image, mask):

@@ -8,6 +8,7 @@ from qtpy.QtCore import QSize, Qt, Signal
 from qtpy.QtGui import QAction, QFontDatabase, QResizeEvent, QTextCursor
 from qtpy.QtWidgets import QApplication, QDialog, QMenu, QPlainTextEdit, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
+from medsynth_core import engine_view
 from medsynth_core.engine_view import STARTING, EngineView
 from napari_medsynth import diagnostics, theme
 
@@ -76,14 +77,14 @@ class EnginePill(QPushButton):
 
     def _make_menu(self, jobs: bool) -> QMenu:
         menu = QMenu(self)
-        self._start = _action(menu, "Start engine", self.start_wanted.emit)
-        self._stop = _action(menu, "Stop engine", self.stop_wanted.emit)
-        self._free = _action(menu, "Free memory", self.free_wanted.emit)
+        self._start = _action(menu, engine_view.START, self.start_wanted.emit)
+        self._stop = _action(menu, engine_view.STOP, self.stop_wanted.emit)
+        self._free = _action(menu, engine_view.FREE, self.free_wanted.emit)
         menu.addSeparator()
         if jobs:
             _action(menu, "Jobs of all programs", self.jobs_wanted.emit)
-        _action(menu, "Show log", self.show_log)
-        _action(menu, "Copy diagnostics", self.copy_wanted.emit)
+        _action(menu, engine_view.SHOW_LOG, self.show_log)
+        _action(menu, engine_view.COPY, self.copy_wanted.emit)
         return menu
 
 
@@ -103,8 +104,8 @@ def copy(text: str) -> None:
 
 def _log_window(parent: QWidget) -> QDialog:
     window = QDialog(parent)
-    window.setWindowTitle("MedSynth engine log")
-    window.resize(760, 420)
+    window.setWindowTitle(engine_view.LOG_TITLE)
+    window.resize(*engine_view.LOG_SIZE)
     text = QPlainTextEdit(window)
     text.setReadOnly(True)
     text.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from medsynth_core.growth_words import unfinished
 from medsynth_core.protocol import LabelInfo, OutputInfo
 from medsynth_core.run import Ending, Run, RunRequest
 from MedSynthLib import results
@@ -63,7 +64,8 @@ class Growth:
             return
         standing = run.standing or run.request.goes_on
         if standing is not None and any(self.nodes.arrived.values()) and self.nodes.nodes():
-            self.note({"partial": True, "synthetic": synthetic}, standing.job)
+            first = next(iter(self.nodes.arrived.values()))
+            self.note(unfinished({"synthetic": synthetic, **run.recipe}, standing.job, first), standing.job)
             self._ui.growthRow.setVisible(True)
             self.partial.offer(replace(run.request, inputs={}, goes_on=standing, again=None))
         else:

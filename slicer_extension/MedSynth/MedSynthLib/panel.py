@@ -20,6 +20,8 @@ from medsynth_core.lamp import Lamp
 from medsynth_core.preflight import Chip, Fix, blocking
 from medsynth_core.protocol import Capabilities, JobInfo, LabelInfo, OutputInfo
 from medsynth_core.run import Ending, Made, Run, RunProgress, RunRequest
+from medsynth_core.run_button import Mode
+from medsynth_core.sentences import sentence
 from medsynth_core.session import Session
 from medsynth_core.tumor_words import PLACE
 from MedSynthLib import checks, conversion, environment, inputs, results, scripting, segments, starter_cards, startup
@@ -37,7 +39,7 @@ from MedSynthLib.growth import Growth
 from MedSynthLib.history import History
 from MedSynthLib.jobs_desk import JobsDesk
 from MedSynthLib.live_painting import LivePainting
-from MedSynthLib.primary_button import Mode, PrimaryButton
+from MedSynthLib.primary_button import PrimaryButton
 from MedSynthLib.review import Review, Sent
 from MedSynthLib.settings import Settings
 from MedSynthLib.starter_cards import Starter, StarterCards
@@ -156,7 +158,7 @@ class Panel:
         try:
             values = page.values()
         except MedSynthError as problem:
-            return (Chip(Lamp.RED, "Not a number", checks.sentence(problem)),)
+            return (Chip(Lamp.RED, "Not a number", f"{sentence(problem)}."),)
         device = self.session.status.device if self.session.status is not None else None
         looks = checks.look(page.engine, page.card, self._settings, values, page.used, page.chosen)
         return *looks, *checks.room(device, self._took(page))
@@ -281,15 +283,14 @@ class Panel:
     def trouble(self, problem: MedSynthError) -> None:
         """Say what did not work."""
         self.menu.problem = problem
-        self._say(checks.sentence(problem))
+        self._say(f"{sentence(problem)}.")
 
     def run_progressed(self, run: Run, progress: RunProgress) -> None:
         """Show how far the run is."""
         if run is not self._run:
             return
         self._ui.progressBar.setValue(round(100 * progress.share))
-        left = f" · {progress.seconds_left:.0f} s left" if progress.seconds_left is not None else ""
-        self._ui.progressBar.setFormat(f"{progress.text}{left}")
+        self._ui.progressBar.setFormat(progress.line)
 
     def run_announced(self, run: Run, output: OutputInfo) -> None:
         """Make the node of an output, at full size."""

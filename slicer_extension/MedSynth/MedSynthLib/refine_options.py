@@ -17,14 +17,16 @@ from medsynth_core.engine_view import EngineView
 from medsynth_core.errors import InputError, LabelError, MedSynthError
 from medsynth_core.protocol import Capabilities, EngineInfo, ModelCard, OutputInfo
 from medsynth_core.run import Ending, Made, Run, RunProgress, RunRequest
+from medsynth_core.run_button import Mode
+from medsynth_core.sentences import sentence
 from medsynth_core.session import Session
 from medsynth_core.vocabulary import foreground
-from MedSynthLib import checks, conversion, inputs, results, scripting, segments
+from MedSynthLib import conversion, inputs, results, scripting, segments
 from MedSynthLib.chip_row import COLORS
 from MedSynthLib.courier import Courier
 from MedSynthLib.engine_page import EnginePage
 from MedSynthLib.growing import GrowingNodes
-from MedSynthLib.primary_button import Mode, PrimaryButton
+from MedSynthLib.primary_button import PrimaryButton
 from MedSynthLib.review import Review, Sent, sent
 
 ENGINE = "refine"
@@ -151,7 +153,7 @@ class RefineOptions:
 
     def trouble(self, problem: MedSynthError) -> None:
         """Say what did not work."""
-        self._say(checks.sentence(problem))
+        self._say(f"{sentence(problem)}.")
 
     def run_progressed(self, run: Run, progress: RunProgress) -> None:
         """Show how far the run is."""

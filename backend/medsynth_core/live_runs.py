@@ -18,6 +18,7 @@ from medsynth_core.run import Ending, Made, Run
 LOOK_MS = 40
 """How long many small changes in a row, as of an undo, are gathered before the slice is looked at."""
 WAITING = "waiting"
+PIN, PIN_TIP = "Pin", "Keep this result as it is: the next stroke makes another one"
 SHOWN = "How good the preview is, and what it took"
 SubjectT = TypeVar("SubjectT")
 

@@ -12,6 +12,7 @@ import qt
 import slicer
 import vtk
 from MedSynthLib import conversion, live_subject
+from MedSynthLib.growing import RECIPE
 from MedSynthLib.live_painting import LivePainting
 from MedSynthLib.segments import new_segmentation
 
@@ -54,6 +55,7 @@ class Bench(Desk):
         super().__init__()
         self.liveRow = qt.QWidget(self.page)
         self.liveBox, self.liveLabel = qt.QCheckBox(self.liveRow), qt.QLabel(self.liveRow)
+        self.pinButton = qt.QPushButton(self.liveRow)
         self.grid = volume_node(oblique(), np.zeros(SHAPE, np.uint8))
         self.mask = new_segmentation(self.grid, CARD.labels, "lesion")
         self.form = types.SimpleNamespace(
@@ -219,6 +221,49 @@ def test_an_engine_of_images_shows_one_image_under_the_paint() -> None:
     assert node.GetName() == "[Synthetic] lesion live"
     assert (slicer.util.arrayFromVolume(node) == 99).all()
     assert not made.applyButton.isVisibleTo(made.page)
+    made.live.end()
+
+
+def test_a_pinned_result_stays_and_the_next_stroke_makes_another_one() -> None:
+    made = Bench(PAINT)
+    made.stroke(2)
+    made.liveBox.setChecked(True)
+    assert not made.pinButton.isVisibleTo(made.page)  # there is nothing yet
+    made.answer(made.runs[0], 77, "image", "image")
+    (pinned,) = made.live.preview.nodes().values()
+    assert made.pinButton.isVisibleTo(made.page)
+    made.pinButton.click()
+    assert pinned.GetName() == "[Synthetic] lesion"
+    assert not made.pinButton.isVisibleTo(made.page)
+    made.stroke(7)
+    made.main.until(lambda: len(made.runs) == 2)
+    made.answer(made.runs[1], 99, "image", "image")
+    (fresh,) = made.live.preview.nodes().values()
+    assert fresh is not pinned
+    assert (slicer.util.arrayFromVolume(pinned) == 77).all()
+    assert (slicer.util.arrayFromVolume(fresh) == 99).all()
+    assert pinned.GetAttribute(RECIPE) == '{"synthetic": true}'
+    made.pinButton.click()
+    assert fresh.GetName() == "[Synthetic] lesion_1"
+    made.live.end()
+    assert pinned.GetScene() is not None
+
+
+def test_an_outline_is_applied_not_pinned(bench: Bench) -> None:
+    bench.answer(bench.runs[0])
+    assert bench.applyButton.isVisibleTo(bench.page)
+    assert not bench.pinButton.isVisibleTo(bench.page)
+
+
+def test_a_result_that_was_deleted_cannot_be_pinned() -> None:
+    made = Bench(PAINT)
+    made.stroke(2)
+    made.liveBox.setChecked(True)
+    made.answer(made.runs[0], 77, "image", "image")
+    slicer.mrmlScene.RemoveNode(next(iter(made.live.preview.nodes().values())))
+    made.live.watch(made.form, made.settings)
+    assert not made.pinButton.isVisibleTo(made.page)
+    made.live.pin()
     made.live.end()
 
 

@@ -12,7 +12,7 @@ import slicer
 
 from medsynth_core.errors import MedSynthError
 from medsynth_core.live import Quality
-from medsynth_core.live_runs import LOOK_MS, WAITING, LiveRuns
+from medsynth_core.live_runs import LOOK_MS, PIN, PIN_TIP, WAITING, LiveRuns
 from medsynth_core.protocol import OutputInfo
 from medsynth_core.run import Ending, Made, Run, RunRequest
 from MedSynthLib import live_subject
@@ -33,7 +33,7 @@ class _Taken:
 
 
 class LivePainting:
-    """Live mode of the panel: dresses `ui.liveBox`, `liveLabel` in `ui.liveRow`. Off at first.
+    """Live mode of the panel: dresses `ui.liveBox`, `pinButton`, `liveLabel` in `ui.liveRow`. Off at first.
 
     `start` starts a run. Its runs are its own: `owns` tells them from those of the button, and what the panel hears of them is
     passed on to `announced`, `grew`, `made`, `ended`.
@@ -49,6 +49,10 @@ class LivePainting:
         self._hand = Hand(self._runs.pressed, self._released)
         self._looks, self._wake = _timer(self._look), _timer(self._runs.pump)
         ui.liveBox.connect("toggled(bool)", self.switch)
+        ui.pinButton.setText(PIN)
+        ui.pinButton.setToolTip(PIN_TIP)
+        ui.pinButton.connect("clicked()", self.pin)
+        ui.pinButton.setVisible(False)
 
     @property
     def on(self) -> bool:
@@ -59,6 +63,7 @@ class LivePainting:
         """Watch this engine's form and these settings from now on; told again and again, it looks for what changed."""
         self._page, self._settings = page, settings
         self._ui.liveRow.setVisible(live_subject.watches(page))
+        self._ui.pinButton.setVisible(self.preview.can_pin)
         if not self.on and self._watched is not None:
             self.stop()  # another engine is shown, that does not follow what is painted
         self._observe(settings.mask if settings is not None and self.on else None)
@@ -83,7 +88,13 @@ class LivePainting:
         self._looks.stop()
         self._wake.stop()
         self.preview.forget()
+        self._ui.pinButton.setVisible(False)
         self._page = self._settings = None
+
+    def pin(self) -> None:
+        """Keep what is shown: it becomes a result like any other, and the next stroke makes another one."""
+        self.preview.pin()
+        self._ui.pinButton.setVisible(False)
 
     def settle(self) -> None:
         """Take what is there for known: after our own write into the segments, and before a run of the button."""
@@ -122,6 +133,7 @@ class LivePainting:
     def present(self, made: Made, taken: _Taken) -> None:
         """Show what came."""
         self.preview.present(made, taken.subject, taken.arrived)
+        self._ui.pinButton.setVisible(self.preview.can_pin)
 
     def tell(self, text: str, detail: str = "") -> None:
         """Say what live mode does; there is room here for what it waits for."""

@@ -139,12 +139,14 @@ def test_what_fails_is_said_in_a_sentence(panel: Panel) -> None:
 def test_a_tumor_s_box_and_its_numbers_follow_each_other(panel: Panel, widget: Any) -> None:
     engine = get_engine("tumor").describe()
     panel.capabilities_changed(Capabilities(1, "0", "toy", True, engines=(TOY, engine)))
+    panel._ui.tabs.setCurrentIndex(list(panel.pages).index("fifth"))
     assert not panel._ui.boxButton.isVisibleTo(widget.page)
-    panel._ui.tabs.setCurrentIndex(1)
+    panel._ui.tabs.setCurrentIndex(list(panel.pages).index("tumor"))
     assert panel._ui.boxButton.isVisibleTo(widget.page)
     grid = volume_node(np.diag([2.0, 2, 2, 1]))
     widget.logic.settings().image = grid
     page = panel.pages["tumor"]
+    page.use("background", True)
     assert page.values()["place"] != "given"
     panel._ui.boxButton.setChecked(True)
     box = panel.placing.box

@@ -38,7 +38,7 @@ class History:
         self._table.setHorizontalHeaderLabels(list(job_words.COLUMNS))
         self._table.setSelectionBehavior(qt.QAbstractItemView.SelectRows)
         self._table.verticalHeader().setVisible(False)
-        self._table.horizontalHeader().setStretchLastSection(True)
+        self._widen_first()
         self._table.connect("cellClicked(int,int)", self._clicked)
         self._table.connect("cellDoubleClicked(int,int)", self._double_clicked)
         ui.searchBox.connect("textChanged(QString)", lambda _: self._draw())
@@ -73,6 +73,12 @@ class History:
         for button, deed in ((ui.againButton, job_words.AGAIN), (ui.pythonButton, job_words.COPY)):
             _say(button, deed)
         _say(ui.openButton, job_words.opens("into the scene"))
+
+    def _widen_first(self) -> None:
+        """Give the job's column what the short ones leave: a panel is narrow."""
+        header = self._table.horizontalHeader()
+        header.setSectionResizeMode(qt.QHeaderView.ResizeToContents)
+        header.setSectionResizeMode(0, qt.QHeaderView.Stretch)
 
     def _draw(self) -> None:
         self.jobs = tuple(

@@ -6,6 +6,7 @@ It lives on Slicer's main thread; what waits for the service happens on the sess
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -51,6 +52,9 @@ DRAWN = "drawn"
 PLAIN = (LabelInfo(1, "lesion", "#f28e2b"),)
 """What is painted for an engine that takes any label."""
 STARTING = "The engine is starting: one moment."
+NOT_SET_UP = "Not set up yet"
+ORDER = ("synthesize", "refine", "tumor", "nuclei")
+"""How the tabs run; an engine that is not named here comes after those, under its own name."""
 
 
 class Panel:
@@ -80,7 +84,7 @@ class Panel:
         self.desk = EnvironmentDesk(places.state_folder(), self._courier.post, self.environment_told, *startup.begun())
         self._environment = EnvironmentRow(ui, self.desk)
         self.session = Session(self, self._courier.post, connect)
-        self.jobs = JobsDesk(ui, self.session, self.run_again, self.growth.doubt.take)
+        self.jobs = JobsDesk(ui, self.session, self.run_again, self.growth.doubt.take, self._courier.post)
         self.menu = EngineMenu(ui.engineButton, self.session, self._environment.ask)
         self.live = LivePainting(ui, self.session.run, self.review)
         self._look_timer = qt.QTimer()
@@ -259,9 +263,12 @@ class Panel:
 
     def engine_changed(self, view: EngineView) -> None:
         """The pill has something new to say."""
+        homeless = not view.running and environment.chosen(places.state_folder()) is None
+        if homeless and view.lamp is Lamp.RED:
+            view = replace(view, lamp=Lamp.AMBER, text=NOT_SET_UP)
         self.menu.show(view)
         self._environment.set_running(view.running)
-        self._environment.show(not view.running and environment.chosen(places.state_folder()) is None)
+        self._environment.show(homeless)
         self._ui.engineButton.setText(f"● {view.text}")
         self._ui.engineButton.setToolTip(view.detail)
         self._ui.engineButton.setStyleSheet(f"text-align: left; color: {COLORS[view.lamp]};")
@@ -271,7 +278,8 @@ class Panel:
         kept = {name: page.values() for name, page in self.pages.items()}
         shown = self.page.engine.name if self.page is not None else ""
         self._ui.tabs.clear()
-        self.pages = {e.name: EnginePage(e, capabilities) for e in capabilities.engines if not e.problem}
+        engines = sorted((e for e in capabilities.engines if not e.problem), key=lambda engine: _rank(engine.name))
+        self.pages = {engine.name: EnginePage(engine, capabilities) for engine in engines}
         for name, page in self.pages.items():
             page.set_values(kept.get(name, {}))
             self._ui.tabs.addTab(page.page, name.capitalize())
@@ -336,9 +344,14 @@ class Panel:
         self.check()
 
     def _middle(self) -> tuple[float, float, float]:
-        """Return where a tumor's box begins: the middle of the chosen volume, else of the world."""
-        image = self._settings.image if self._settings is not None else None
+        """Return where a tumor's box begins: the middle of the volume it grows into, else of the world, where new heads lie."""
+        image = self._settings.image if self._settings is not None and self._sends_volume() else None
         return conversion.middle_of(image) if image is not None else (0.0, 0.0, 0.0)
+
+    def _sends_volume(self) -> bool:
+        """Return whether the chosen volume is one of the inputs of the engine that is shown."""
+        page = self.page
+        return page is not None and any(i.kind == "image" and (i.required or i.name in page.used) for i in page.engine.inputs)
 
     def _is_synthetic(self, engine: str) -> bool:
         return engine not in self.pages or self.pages[engine].engine.synthetic
@@ -348,3 +361,7 @@ class Panel:
 
     def _say(self, text: str) -> None:
         self._ui.messageLabel.setText(text)
+
+
+def _rank(engine: str) -> tuple[int, str]:
+    return (ORDER.index(engine) if engine in ORDER else len(ORDER), engine)

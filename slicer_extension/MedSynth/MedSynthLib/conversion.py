@@ -167,7 +167,7 @@ def empty_node(output: OutputInfo, name: str) -> Any:
     Raises ShapeError when it has neither 1 nor 3 channels, InputError for a type of voxels that Slicer does not hold.
     """
     array = np.zeros(_node_shape(output.shape), np.dtype(output.dtype))
-    return _new_node(array, np.array(output.affine, float), name, output.kind == "labels")
+    return _new_node(array, np.array(output.affine, float), name, output.kind == "labels", fitted=False)
 
 
 def node_from(volume: Volume, name: str, labels: bool = False) -> Any:
@@ -357,12 +357,16 @@ def _node_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
     return (*grid,) if channels == 1 else (*grid, channels)
 
 
-def _new_node(array: np.ndarray, affine: np.ndarray, name: str, labels: bool) -> Any:
+def _new_node(array: np.ndarray, affine: np.ndarray, name: str, labels: bool, fitted: bool = True) -> Any:
+    """Return a node of these voxels; a window fitted to them takes Slicer 0.1 s and more for 16 bits, so it is for whole images."""
     if array.dtype not in VOXEL_TYPES:
         raise InputError(f"voxels are {array.dtype}: Slicer holds {', '.join(sorted(str(t) for t in VOXEL_TYPES))}")
     kind = "LabelMap" if labels else "Scalar" if array.ndim == 3 else "Vector"
     node = slicer.mrmlScene.AddNewNodeByClass(f"vtkMRML{kind}VolumeNode", slicer.mrmlScene.GenerateUniqueName(name))
     node.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(affine))
+    if not fitted:
+        node.CreateDefaultDisplayNodes()  # before there are voxels
+        fix_window(node, 0, 255)
     slicer.util.updateVolumeFromArray(node, array)
     node.CreateDefaultDisplayNodes()
     return node

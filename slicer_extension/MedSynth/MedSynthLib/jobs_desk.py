@@ -15,16 +15,19 @@ from medsynth_core.session import Session
 from MedSynthLib import engine_menu, results
 from MedSynthLib.history import Deeds, History
 
+Post = Callable[[Callable[[], None]], None]
 LIST_MS = 2000
 
 
 class JobsDesk:
     """Keeps `history` up to date from `open` to `close`. `again` makes a job once more; `doubt` takes the node that says where an
-    opened result is unsure, None without one.
+    opened result is unsure, None without one. `post` runs a call on the main thread, soon.
     """
 
-    def __init__(self, ui: Any, session: Session, again: Callable[[JobInfo], None], doubt: Callable[[Any], None]) -> None:
-        self._session, self._doubt = session, doubt
+    def __init__(
+        self, ui: Any, session: Session, again: Callable[[JobInfo], None], doubt: Callable[[Any], None], post: Post
+    ) -> None:
+        self._session, self._doubt, self._post = session, doubt, post
         self.history = History(ui, Deeds(self.bring, again, self.star, engine_menu.copy))
         self._watch = JobWatch(session, self.history.show)
         self._timer = qt.QTimer()
@@ -48,7 +51,7 @@ class JobsDesk:
         self._session.ask(lambda client: job_results.fetch(client, job), lambda made: self._brought(job, made))
 
     def _brought(self, job: JobInfo, made: Fetched) -> None:
-        self._doubt(results.show(job, made).get(results.UNCERTAINTY))
+        results.show(job, made, self._post, lambda nodes: self._doubt(nodes.get(results.UNCERTAINTY)))
 
     def star(self, job: JobInfo, starred: bool) -> None:
         """Keep a job for ever, or no longer."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import slicer
@@ -28,15 +30,24 @@ def present(node: Any, output: OutputInfo, source: Any) -> None:
         slicer.util.setSliceViewerLayers(label=node)
 
 
-def show(job: JobInfo, fetched: Fetched) -> dict[str, Any]:
-    """Return the nodes of a job's outputs, new in the scene."""
+def show(
+    job: JobInfo, fetched: Fetched, post: Callable[[Callable[[], None]], None], shown: Callable[[dict[str, Any]], None]
+) -> None:
+    """Put a job's outputs into the scene, slice by slice: `post` runs a call soon, so that a large result holds nobody up.
+
+    `shown` gets the new nodes by output once all is there.
+    """
     title = job_results.title(job, bool(job.recipe.get("synthetic")))
     growing = GrowingNodes(title, fetched.labels, lambda node, output: present(node, output, None))
+
+    def finish() -> None:
+        growing.redraw(last=True)
+        shown(growing.nodes())
+
     for output in fetched.outputs:
-        growing.announce(output)
+        post(partial(growing.announce, output))
+        post(partial(growing.note, job.recipe, job.id))  # what is closed half-way says what it is, too
         volume = fetched.volumes[output.name]
         for z in range(volume.size[0]):
-            growing.put(output.name, z, volume.array[:, z])
-    growing.redraw(last=True)
-    growing.note(job.recipe, job.id)
-    return growing.nodes()
+            post(partial(growing.put, output.name, z, volume.array[:, z]))
+    post(finish)

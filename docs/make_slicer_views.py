@@ -24,7 +24,7 @@ from slicer_drawing import EDGES, Look, SliceViews, side_by_side
 from medsynth_core.client import connect
 
 IMAGES = Path(__file__).parent / "images"
-LEAST_LIKENESS, LEAST_OVERLAP, MOST_PIXELS_OFF = 0.99, 0.97, 0.5
+LEAST_LIKENESS, LEAST_OVERLAP, MOST_PIXELS_OFF = 0.998, 0.995, 0.5
 MOST_LEVELS_OFF = 2
 CHANGED = 6
 """Levels of the screen by which an overlay changes a pixel at least."""

@@ -116,7 +116,7 @@ class EnginePage:
         if not self.advanced.fields:
             return
         toggle = qt.QPushButton("Advanced")
-        toggle.setStyleSheet("text-align: left;")
+        toggle.setStyleSheet("text-align: left; padding: 4px 0;")
         toggle.setCheckable(True)
         toggle.setFlat(True)
         self.advanced.page.setVisible(False)

@@ -119,7 +119,7 @@ def labels_of(segmentation: Any, grid: Any, values: Mapping[str, int], k: int | 
     if wrong := [value for value in values.values() if not 1 <= value <= 255]:
         raise InputError(f"a segment has the label {wrong[0]}: it must be 1 to 255")
     reference = volume_of(grid) if k is None else one_slice(volume_of(grid), k)
-    return Volume(_gathered(segmentation, values, reference.affine, reference.size)[None], reference.affine)
+    return Volume(gathered(segmentation, values, reference.affine, reference.size)[None], reference.affine)
 
 
 def painted(segmentation: Any, values: Mapping[str, int]) -> np.ndarray:
@@ -196,56 +196,7 @@ def fill_segments(segmentation: Any, labels: Volume, segments: Mapping[int, str]
             raise InputError(f"segment {segment!r} of {_name(segmentation)} cannot be written: it may have been removed")
 
 
-def copy_segments(
-    source: Any, parts: Mapping[str, str], target: Any, affine: np.ndarray, size: tuple[int, int, int], k: int | None
-) -> None:
-    """Write segments of one segmentation into those of another, on a grid (z, y, x); with `k` on that slice alone.
-
-    `parts` says target's segment → source's; a part that is gone from the source counts as empty. Raises InputError when
-    a segment of the target cannot be written.
-    """
-    grid = (affine, size) if k is None else (slice_affine(affine, k), (1, *size[1:]))
-    if _copied_at_once(source, parts, target, *grid, whole=k is None):
-        return
-    for segment, part in parts.items():
-        fresh = _gathered(source, _there(source, {part: 1}), affine, size)
-        if k is not None:
-            kept = _gathered(target, {segment: 1}, affine, size)
-            kept[k] = fresh[k]
-            fresh = kept
-        fill_segments(target, Volume(fresh[None], affine), {1: segment})
-
-
-def _copied_at_once(
-    source: Any, parts: Mapping[str, str], target: Any, affine: np.ndarray, size: tuple[int, int, int], whole: bool
-) -> bool:
-    """Write all segments in place where they share a label map on the grid's voxels; elsewhere nothing, and return False."""
-    inside = target.GetSegmentation()
-    if (image := _shared_map(inside, list(parts))) is None:
-        return False
-    values = {segment: int(inside.GetSegment(segment).GetLabelValue()) for segment in parts}
-    wanted = _there(source, {part: values[segment] for segment, part in parts.items()})
-    if len(list(layers.layers_of(source.GetSegmentation(), wanted, BINARY))) > 1:
-        return False  # drawn over each other: one array cannot hold both
-    ((_, group),) = layers.layers_of(inside, values, BINARY)
-    fresh = _gathered(source, wanted, affine, size)
-    others = (inside.GetSegment(segment) for segment in inside.GetSegmentIDs() if segment not in parts)
-    alone = all(other.GetRepresentation(BINARY) is not image for other in others)
-    if not layers.rewrite(image, np.linalg.inv(affine) @ parent_of(target), group, fresh, whole, alone):
-        return False
-    tell_changed(target, image)
-    return True
-
-
-def _shared_map(inside: Any, segments: list[str]) -> Any:
-    """Return the label map, of bytes, that all these segments are painted in; None where there is no such one."""
-    maps = [part.GetRepresentation(BINARY) if part is not None else None for part in map(inside.GetSegment, segments)]
-    if inside.GetSourceRepresentationName() != BINARY or not maps or any(image is None or image is not maps[0] for image in maps):
-        return None
-    return maps[0] if not images.is_empty(maps[0]) and images.voxels(maps[0]).dtype == np.uint8 else None
-
-
-def _there(segmentation: Any, values: Mapping[str, int]) -> dict[str, int]:
+def there(segmentation: Any, values: Mapping[str, int]) -> dict[str, int]:
     """Return the segments that are there, with their labels."""
     return {segment: value for segment, value in values.items() if segmentation.GetSegmentation().GetSegment(segment) is not None}
 
@@ -316,7 +267,7 @@ def fix_window(node: Any, low: float, high: float) -> None:
         display.SetWindowLevelMinMax(low, high)
 
 
-def _gathered(segmentation: Any, values: Mapping[str, int], affine: np.ndarray, size: tuple[int, int, int]) -> np.ndarray:
+def gathered(segmentation: Any, values: Mapping[str, int], affine: np.ndarray, size: tuple[int, int, int]) -> np.ndarray:
     """Return segments on a grid, uint8 (z, y, x), later ones on top; only label maps off its voxels are resampled."""
     labels = np.zeros(size, np.uint8)
     to_grid, place = np.linalg.inv(affine) @ parent_of(segmentation), None

@@ -46,6 +46,21 @@ def place_of(image: Any) -> np.ndarray:
     return np.array(slicer.util.arrayFromVTKMatrix(matrix))
 
 
+def copy(image: Any) -> Any:
+    """Return the same image once more, with voxels of its own."""
+    made = slicer.vtkOrientedImageData()
+    made.DeepCopy(image)
+    return made
+
+
+def cropped(array: np.ndarray, matrix: np.ndarray) -> Any:
+    """Return what is painted of voxels (k, j, i) as an image that counts from the same first voxel; a copy."""
+    box = painted_box(array) or (slice(0, 1),) * 3
+    made = oriented(array[box], matrix)
+    made.SetExtent(*(edge for part in reversed(box) for edge in (part.start, part.stop - 1)))
+    return made
+
+
 def painted_box(voxels: np.ndarray) -> tuple[slice, ...] | None:
     """Return the smallest box around what is not 0, None if all is."""
     box: list[slice] = []

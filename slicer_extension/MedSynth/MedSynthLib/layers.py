@@ -79,6 +79,13 @@ def rewrite(image: Any, to_grid: np.ndarray, group: Group, fresh: np.ndarray, wh
     return True
 
 
+def erase(image: Any, group: Group) -> None:
+    """Take segments out of a label map."""
+    others = bytes(0 if label else number for number, label in enumerate(group.table))
+    for plane in images.voxels(image):
+        plane[:] = _translated(plane, others)
+
+
 def _pairs(image: Any, start: np.ndarray, fresh: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Give plane after plane what an image holds and what lies at the same place in `fresh`, both to be written in place."""
     voxels = images.voxels(image)

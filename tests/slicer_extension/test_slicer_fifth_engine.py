@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,10 +14,9 @@ from MedSynthLib.growing import RECIPE
 from MedSynthLib.primary_button import Mode
 from MedSynthLib.segments import new_segmentation
 
-import medsynth_core
-from medsynth_core.launcher import clean_environment
 from medsynth_core.protocol import LabelInfo, ParamKind
 from tests.running import RunningService
+from tests.slicer_extension import more_engines
 from tests.slicer_extension.main_thread import MainThread
 from tests.slicer_extension.painting import paint
 from tests.slicer_extension.test_slicer_conversion import oblique, volume_node, world_of
@@ -32,17 +30,7 @@ BOX = (slice(None), slice(1, 3), slice(1, 4))
 @pytest.fixture
 def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, start_service: Callable[..., RunningService]) -> RunningService:
     """A service whose package has one file more than ours, among its engines; ours is linked, not changed."""
-    ours, theirs = Path(medsynth_core.__file__).parent, tmp_path / "with_a_fifth" / "medsynth_core"
-    (theirs / "engines").mkdir(parents=True)
-    for folder in (ours, ours / "engines"):
-        for path in folder.iterdir():
-            if path.name == "__init__.py":  # a package lies where this file really is
-                shutil.copy(path, theirs / path.relative_to(ours))
-            elif path.name not in ("engines", "__pycache__"):
-                (theirs / path.relative_to(ours)).symlink_to(path)
-    (theirs / "engines" / "fifth.py").symlink_to(ENGINE)
-    elsewhere = {"PYTHONPATH": str(theirs.parent)}
-    monkeypatch.setattr("tests.running.clean_environment", lambda environ: clean_environment(environ) | elsewhere)
+    more_engines.offer(ENGINE, "fifth", tmp_path / "with_a_fifth", monkeypatch)
     return start_service()
 
 

@@ -89,13 +89,15 @@ class Growth:
         results.present(node, output, self._source)
 
     def _drawn(self) -> None:
-        """Show which slices of the first output are there; a single one needs no ruler."""
+        """Show which slices are there; a single one needs no ruler. Views go to the slices of a volume, segments have none."""
         if self.nodes is None:
             return
-        name, depth = next(iter(self.nodes.depths.items()))
+        volumes = {name: node for name, node in self.nodes.nodes().items() if node.IsA("vtkMRMLVolumeNode")}
+        name = next(iter([*volumes, *self.nodes.depths]))
+        depth = self.nodes.depths[name]
         self._ui.growthRow.setVisible(depth > 1)
         if depth > 1:
-            self.ruler.show(self.nodes.nodes().get(name), self.nodes.arrived[name], depth)
+            self.ruler.show(volumes.get(name), self.nodes.arrived[name], depth)
 
     def _drop(self) -> None:
         self._ui.growthRow.setVisible(False)

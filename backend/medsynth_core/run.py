@@ -9,7 +9,7 @@ import enum
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -149,6 +149,7 @@ class Run:
             for seed in self.request.seeds:
                 if not self._cancelled.is_set():
                     self._jobs.append(self._submit(client, seed))
+            self.request = replace(self.request, inputs={})  # the service has them: a volume is not held for a whole run
             if self._cancelled.is_set():
                 self._cancel_jobs()
             for index, (seed, job) in enumerate(zip(self.request.seeds, self._jobs, strict=False)):
@@ -170,7 +171,10 @@ class Run:
         request = self.request
         if request.goes_on is not None:
             job = client.job(request.goes_on.job)
-            self._streamed = {output.name for output in job.resume().outputs if output.kind != STATE}
+            info = job.info()
+            if info.state in (JobState.CANCELLED, JobState.FAILED):  # else a service that was killed took it up by itself
+                info = job.resume()
+            self._streamed = {output.name for output in info.outputs if output.kind != STATE}
             return job
         if request.again is not None:
             return client.repeat(request.again)

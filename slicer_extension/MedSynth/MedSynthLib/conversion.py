@@ -274,6 +274,8 @@ def gathered(segmentation: Any, values: Mapping[str, int], affine: np.ndarray, s
     for image, group in layers.layers_of(segmentation.GetSegmentation(), values, BINARY):
         if layers.lay(labels, image, to_grid, group):
             continue
+        if layers.is_read_by(group, image) and _lay_resampled(labels, image, to_grid, group):
+            continue
         place = place or images.oriented(np.zeros(size, np.uint8), affine)
         for segment in group.segments:
             labels[_segment_on(segmentation, segment, place) != 0] = values[segment]
@@ -282,16 +284,38 @@ def gathered(segmentation: Any, values: Mapping[str, int], affine: np.ndarray, s
 
 def _segment_on(segmentation: Any, segment: str, grid: Any) -> np.ndarray:
     """Return one segment on a grid, (k, j, i), nonzero inside; the segmentation's transform is heeded."""
-    image, on_grid = slicer.vtkOrientedImageData(), slicer.vtkOrientedImageData()
+    image = slicer.vtkOrientedImageData()
     if segmentation.GetSegmentation().GetSegment(segment) is None:
         raise InputError(f"segment {segment!r} is not in {_name(segmentation)}: it may have been removed")
     if not segmentation.GetBinaryLabelmapRepresentation(segment, image):
         raise InputError(f"{_name(segmentation)} has no binary labelmap: make one in the Segmentations module (Representations)")
-    images.place(image, parent_of(segmentation) @ images.place_of(image))
-    resample = slicer.vtkOrientedImageDataResample
-    if not resample.ResampleOrientedImageToReferenceOrientedImage(image, grid, on_grid, False, False):
+    on_grid = _on_grid(image, parent_of(segmentation) @ images.place_of(image), grid)
+    if on_grid is None:
         raise InputError(f"segment {segment!r} of {_name(segmentation)} cannot be brought onto the volume's grid")
     return images.voxels(on_grid)
+
+
+def _lay_resampled(labels: np.ndarray, image: Any, to_grid: np.ndarray, group: layers.Group) -> bool:
+    """Do as `layers.lay` for a label map off the grid's voxels, resampled once, and only where it is painted."""
+    matrix = to_grid @ images.place_of(image)
+    if (box := images.painted_box(images.voxels(image))) is None:
+        return True
+    low, high = images.reach(box, images.first_voxel(image), matrix, labels.shape)
+    if (high <= low).any():
+        return True
+    place = np.eye(4)
+    place[:3, 3] = low[::-1]
+    shared = _on_grid(image, matrix, images.oriented(np.zeros(tuple(high - low), np.uint8), place))
+    return shared is not None and layers.lay(labels, shared, np.eye(4), group)
+
+
+def _on_grid(image: Any, matrix: np.ndarray, grid: Any) -> Any:
+    """Return a label map, seen where `matrix` puts it, on the voxels of another image; None where Slicer cannot."""
+    placed, on_grid = slicer.vtkOrientedImageData(), slicer.vtkOrientedImageData()
+    placed.ShallowCopy(image)
+    images.place(placed, matrix)
+    resample = slicer.vtkOrientedImageDataResample
+    return on_grid if resample.ResampleOrientedImageToReferenceOrientedImage(placed, grid, on_grid, False, False) else None
 
 
 def _has_voxels(part: Any) -> bool:
@@ -309,7 +333,7 @@ def _node_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _new_node(array: np.ndarray, affine: np.ndarray, name: str, labels: bool, fitted: bool = True) -> Any:
-    """Return a node of these voxels; a window fitted to them takes Slicer 0.1 s and more for 16 bits, so it is for whole images."""
+    """Return a node of these voxels; to fit a window to them takes Slicer 0.1 s and more for 16 bits: for whole images only."""
     if array.dtype not in VOXEL_TYPES:
         raise InputError(f"voxels are {array.dtype}: Slicer holds {', '.join(sorted(str(t) for t in VOXEL_TYPES))}")
     kind = "LabelMap" if labels else "Scalar" if array.ndim == 3 else "Vector"

@@ -73,6 +73,18 @@ def painted_box(voxels: np.ndarray) -> tuple[slice, ...] | None:
     return tuple(box)
 
 
+def reach(box: tuple[slice, ...], first: np.ndarray, matrix: np.ndarray, size: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Return which part of a grid of `size`, from (z, y, x) to before (z, y, x), a box of an image's voxels lies in.
+
+    `first` is the (i, j, k) of the image's first voxel, `matrix` leads from its (i, j, k) to those of the grid.
+    """
+    ends = [(part.start - 0.5 + start, part.stop - 0.5 + start) for part, start in zip(reversed(box), first, strict=True)]
+    corners = np.stack(np.meshgrid(*ends, indexing="ij"), -1).reshape(-1, 3)
+    there = (corners @ matrix[:3, :3].T + matrix[:3, 3])[:, ::-1]
+    low, high = np.floor(there.min(0)) - 1, np.ceil(there.max(0)) + 2
+    return np.clip(low, 0, size).astype(int), np.clip(high, 0, size).astype(int)
+
+
 def make_room(image: Any, low: np.ndarray, high: np.ndarray) -> None:
     """Let an image reach from voxel (z, y, x) `low` to before `high`, counted from its first voxel; it only grows.
 

@@ -56,6 +56,13 @@ def lay(labels: np.ndarray, image: Any, to_grid: np.ndarray, group: Group) -> bo
     return True
 
 
+def is_read_by(group: Group, image: Any) -> bool:
+    """Whether a group can be read out of its label map by the table: of bytes, and each segment with a number of its own."""
+    if image is None or images.voxels(image).dtype != np.uint8:
+        return False
+    return sum(map(bool, group.table)) == len(group.segments)
+
+
 def rewrite(image: Any, to_grid: np.ndarray, group: Group, fresh: np.ndarray, whole: bool, alone: bool) -> bool:
     """Write `fresh` (z, y, x) into a label map, in place of the segments in it; write nothing and return False if it cannot be.
 

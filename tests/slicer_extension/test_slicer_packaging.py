@@ -127,15 +127,23 @@ def test_the_extensions_manager_is_told(fact: str) -> None:
 
 def test_the_pictures_that_the_extensions_manager_loads_are_here_and_small() -> None:
     described = (EXTENSION / "CMakeLists.txt").read_text("utf-8")
-    urls = [
-        url for fact in ("ICONURL", "SCREENSHOTURLS") for url in re.search(rf'EXTENSION_{fact} "([^"]+)"', described)[1].split()
-    ]  # type: ignore[index]
+    told = dict(re.findall(r'set\(EXTENSION_(\w+) "([^"]+)"\)', described))
+    urls = [told["ICONURL"], *told["SCREENSHOTURLS"].split()]
     assert len(urls) >= 4
-    home = re.search(r'EXTENSION_HOMEPAGE "https://github.com/([^"]+)"', described)[1]  # type: ignore[index]
+    raw = told["HOMEPAGE"].replace("github.com", "raw.githubusercontent.com") + "/main/"
     for url in urls:
-        where = url.removeprefix(f"https://raw.githubusercontent.com/{home}/main/")
+        assert url.startswith(raw)
+        where = url.removeprefix(raw)
         assert (ROOT / where).read_bytes()[:8] == b"\x89PNG\r\n\x1a\n", where
         assert (ROOT / where).stat().st_size < 200_000
+
+
+def test_the_tutorial_s_pictures_are_here_and_small() -> None:
+    tutorial = (ROOT / "docs" / "slicer.md").read_text("utf-8")
+    pictures = re.findall(r'(?:src="|!\[[^\]]*\]\()(images/[^")]+)', tutorial)
+    assert len(pictures) >= 8
+    for picture in pictures:
+        assert (ROOT / "docs" / picture).stat().st_size < 200_000, picture
 
 
 def test_the_icon_is_a_square_of_128_pixels() -> None:

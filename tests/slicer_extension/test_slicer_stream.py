@@ -18,12 +18,13 @@ from typing import Any
 import numpy as np
 import pytest
 import slicer
-from MedSynthLib import conversion, results
+from MedSynthLib import conversion
 from MedSynthLib.growing import JOB, GrowingNodes
 from MedSynthLib.panel import Panel
 from MedSynthLib.primary_button import Mode
 from MedSynthLib.segments import new_segmentation
 
+from medsynth_core import job_results
 from medsynth_core.engines.fake import slice_pixels
 from medsynth_core.job_results import Fetched
 from medsynth_core.protocol import JobInfo, JobRequest, JobState, LabelInfo, OutputInfo
@@ -199,25 +200,34 @@ def test_labels_grow_in_the_memory_of_one_label_map_however_many_there_are() -> 
     assert 0.9 * volume < resident_mib() - before < 1.25 * volume
 
 
-def test_a_large_result_of_the_list_opens_without_holding_up_slicer(panel: Panel) -> None:
-    made = np.random.default_rng(0).integers(0, 4, (1, DEPTH, SIZE, SIZE)).astype(np.int16)
+def test_a_large_result_of_the_list_opens_without_holding_up_slicer(panel: Panel, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = np.random.default_rng(0).integers(1, 4, (1, DEPTH, SIZE, SIZE)).astype(np.int16)
     arrays = {"image": made * 500, "mask": made.astype(np.uint8)}
     outputs = tuple(
         OutputInfo(name, "image" if name == "image" else "labels", array.shape, str(array.dtype), PLACE)
         for name, array in arrays.items()
     )
     fetched = Fetched(outputs, {name: Volume(array, np.array(PLACE)) for name, array in arrays.items()}, LABELS)
-    request = JobRequest("tumor", "toy", {}, 3, {}, "napari")
-    opened: list[dict[str, Any]] = []
+    monkeypatch.setattr(job_results, "fetch", lambda client, job: fetched)
+    request, recipe = JobRequest("tumor", "toy", {}, 3, {}, "napari"), {"synthetic": True, "seed": 3}
+    job = JobInfo("a", JobState.DONE, request, 0.0, outputs=outputs, recipe=recipe)
+
+    def newest(kind: str) -> Any:
+        return slicer.util.getNodesByClass(f"vtkMRML{kind}Node")[-1]
+
+    def seen() -> np.ndarray:
+        ids = newest("Segmentation").GetSegmentation().GetSegmentIDs()
+        values = {segment: n for n, segment in enumerate(ids, 1)}
+        return conversion.labels_of(newest("Segmentation"), newest("ScalarVolume"), values, DEPTH - 1).array
 
     def stream(main: MainThread) -> None:
-        opened.clear()
-        job = JobInfo("a", JobState.DONE, request, 0.0, outputs=outputs, recipe={"synthetic": True, "seed": 3})
-        results.show(job, fetched, panel._courier.post, opened.append)
-        main.until(lambda: opened, 60)
+        slicer.mrmlScene.Clear(0)
+        panel.jobs.bring(job)
+        main.until(lambda: slicer.util.getNodesByClass("vtkMRMLSegmentationNode"), 60)
+        main.rest(1.0)
 
     check_never_stuck(stream)
-    (nodes,) = opened
-    assert np.array_equal(slicer.util.arrayFromVolume(nodes["image"]), arrays["image"][0])
-    assert nodes["image"].GetName().startswith("[Synthetic] tumor · toy")
-    assert nodes["mask"].GetAttribute(JOB) == "a"
+    assert np.array_equal(slicer.util.arrayFromVolume(newest("ScalarVolume")), arrays["image"][0])
+    assert np.array_equal(seen()[0, 0], arrays["mask"][0, -1])
+    assert newest("ScalarVolume").GetName().startswith("[Synthetic] tumor · toy")
+    assert newest("Segmentation").GetAttribute(JOB) == "a"

@@ -9,7 +9,16 @@ import time
 from collections.abc import Callable
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QPushButton, QTableWidget, QTableWidgetItem, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QHeaderView,
+    QLineEdit,
+    QPushButton,
+    QTableWidget,
+    QTableWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
 
 from medsynth_core import job_words
 from medsynth_core.protocol import JobInfo
@@ -25,13 +34,15 @@ class JobsList(QWidget):
     def __init__(self, parent: QWidget | None = None, clock: Callable[[], float] = time.time) -> None:
         super().__init__(parent)
         self._clock = clock
+        self._all: tuple[JobInfo, ...] = ()
         self._jobs: tuple[JobInfo, ...] = ()
         self._chosen = ""
-        self.table, self.open = _table(self), QPushButton(OPEN.text, self)
+        self.search, self.table, self.open = _search(self), _table(self), QPushButton(OPEN.text, self)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
-        column.addWidget(self.table)
-        column.addWidget(self.open)
+        for part in (self.search, self.table, self.open):
+            column.addWidget(part)
+        self.search.textChanged.connect(lambda _: self._draw())
         self.table.itemSelectionChanged.connect(self._picked)
         self.table.itemDoubleClicked.connect(lambda _: self._open())
         self.open.clicked.connect(self._open)
@@ -39,15 +50,19 @@ class JobsList(QWidget):
 
     @property
     def chosen(self) -> JobInfo | None:
-        """The job that was clicked, if it is still there."""
+        """The job that was clicked, if it is shown."""
         return next((job for job in self._jobs if job.id == self._chosen), None)
 
     def show_jobs(self, jobs: tuple[JobInfo, ...]) -> None:
-        """Show these jobs, newest first."""
-        self._jobs = jobs
+        """Show these jobs, newest first, as far as they are looked for."""
+        self._all = jobs
+        self._draw()
+
+    def _draw(self) -> None:
+        self._jobs = tuple(job for job in self._all if job_words.fits(job, self.search.text(), False))
         self.table.blockSignals(True)
-        self.table.setRowCount(len(jobs))
-        for row, job in enumerate(jobs):
+        self.table.setRowCount(len(self._jobs))
+        for row, job in enumerate(self._jobs):
             for column, text in enumerate(job_words.row(job, self._clock())):
                 self._put(row, column, text)
         self._mark()
@@ -99,6 +114,14 @@ def _lacking(job: JobInfo | None) -> str:
 def _text(table: QTableWidget, row: int, column: int) -> str:
     item = table.item(row, column)
     return item.text() if item is not None else ""
+
+
+def _search(parent: QWidget) -> QLineEdit:
+    line = QLineEdit(parent)
+    line.setPlaceholderText(job_words.SEARCH)
+    line.setToolTip(job_words.SEARCH_TIP)
+    line.setClearButtonEnabled(True)
+    return line
 
 
 def _table(parent: QWidget) -> QTableWidget:

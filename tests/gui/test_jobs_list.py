@@ -133,6 +133,21 @@ def test_what_was_chosen_stays_chosen_while_other_jobs_come(qtbot: Any) -> None:
     assert listed.open.toolTip() == "Click a job first"
 
 
+def test_a_job_is_looked_for_by_typing(qtbot: Any) -> None:
+    listed = JobsList()
+    qtbot.addWidget(listed)
+    listed.show()
+    listed.show_jobs((info("a"), info("b", JobState.RUNNING)))
+    click(listed, 1)
+    strokes.QTest.keyClicks(listed.search, "TUMOR slicer done")
+    assert [row[1] for row in listed.texts()] == ["done"]
+    assert not listed.open.isEnabled()
+    listed.show_jobs((info("c", JobState.FAILED), info("a"), info("b")))
+    assert [row[1] for row in listed.texts()] == ["done", "done"]
+    assert {index.row() for index in listed.table.selectedIndexes()} == {1}  # what was clicked before is found again
+    assert listed.open.isEnabled()
+
+
 @pytest.mark.parametrize("state", [state for state in JobState if state is not JobState.DONE])
 def test_a_job_without_a_result_says_why_it_does_not_open(qtbot: Any, state: JobState) -> None:
     listed = JobsList()

@@ -31,6 +31,8 @@ def volume_of(node: Any) -> Volume:
 
     Raises InputError for a node without voxels or under a transform that is not linear.
     """
+    if node is not None and not node.IsA("vtkMRMLVolumeNode"):
+        raise InputError(f"{_name(node)} is no volume: choose one")
     if node is None or node.GetImageData() is None or not node.GetImageData().GetNumberOfPoints():
         raise InputError(f"{_name(node)} holds no voxels: choose a volume that is loaded")
     voxels = slicer.util.arrayFromVolume(node)

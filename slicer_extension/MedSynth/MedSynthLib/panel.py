@@ -60,7 +60,7 @@ ORDER = ("synthesize", "refine", "tumor", "nuclei")
 class Panel:
     """The logic behind the widgets `ui` of MedSynth.ui. `connect` opens the client, and may start the service."""
 
-    def __init__(self, ui: Any, connect: Callable[[], Client] = scripting.connect) -> None:
+    def __init__(self, ui: Any, connect: Callable[[], Client] | None = None) -> None:
         self._ui = ui
         self._settings: Settings | None = None
         self._run: Run | None = None
@@ -83,7 +83,7 @@ class Panel:
         self.growth = Growth(ui, self._launch, self._courier.post)
         self.desk = EnvironmentDesk(places.state_folder(), self._courier.post, self.environment_told, *startup.begun())
         self._environment = EnvironmentRow(ui, self.desk)
-        self.session = Session(self, self._courier.post, connect)
+        self.session = Session(self, self._courier.post, connect or scripting.connector())
         self.jobs = JobsDesk(ui, self.session, self.run_again, self.growth.doubt.take, self._courier.post)
         self.menu = EngineMenu(ui.engineButton, self.session, self._environment.ask)
         self.live = LivePainting(ui, self.session.run, self.review)

@@ -54,8 +54,8 @@ class Host(Protocol):
 class RefineOptions:
     """The widgets, in `page`, and the run behind them. `connect` opens the client, and may start the service."""
 
-    def __init__(self, host: Host, connect: Callable[[], Client] = scripting.connect) -> None:
-        self._host, self._connect = host, connect
+    def __init__(self, host: Host, connect: Callable[[], Client] | None = None) -> None:
+        self._host, self._connect = host, connect or scripting.connector()
         self.ui = _widgets()
         self.page = self.ui.page
         self.form: EnginePage | None = None

@@ -10,6 +10,7 @@ Every call waits for its result; the panel does the same work without waiting.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,20 +21,27 @@ from medsynth_core.errors import ServiceUnavailableError
 from medsynth_core.job_results import SYNTHETIC
 from medsynth_core.protocol import ModelCard
 from medsynth_core.tumor_words import spread
-from MedSynthLib import conversion, environment, segments, study
+from MedSynthLib import conversion, environment, segments, startup, study
 from MedSynthLib.environment import EnvironmentProblem, Reason
 from MedSynthLib.growing import GrowingNodes, mark
 
 
-def connect(home: Path | None = None) -> Client:
+def connector() -> Callable[[], Client]:
+    """Return what opens a client, on any thread; call this on the main one, which may ask Slicer what it was started with."""
+    environ = startup.begun()[0]
+    return lambda: connect(environ=environ)
+
+
+def connect(home: Path | None = None, environ: Mapping[str, str] | None = None) -> Client:
     """Return a client of the user's service, started in the chosen environment when none runs.
 
-    Raises EnvironmentProblem when none runs and there is no environment to start it in.
+    `environ` is what it is started with: what Slicer was, not what Slicer made of it for itself. Raises
+    EnvironmentProblem when none runs and there is no environment to start it in.
     """
     folder = home or places.state_folder()
     used = environment.chosen(folder)
     if used is not None:
-        return light_client.connect(folder, python=used.python, name="slicer")
+        return light_client.connect(folder, python=used.python, name="slicer", environ=environ)
     try:
         return light_client.connect(folder, start=False, name="slicer")  # one that napari or a terminal started
     except ServiceUnavailableError:
@@ -51,7 +59,7 @@ class Engine:
     def client(self) -> Client:
         """The connection to the service, opened when it is first needed."""
         if self._client is None:
-            self._client = connect()
+            self._client = connector()()
         return self._client
 
     def close(self) -> None:

@@ -73,12 +73,12 @@ def refined(engine: Engine, scene: Scene) -> Scene:
 def marker() -> Any:
     """Return an oblique, anisotropic, left-handed volume that is black but for the voxel at MARKER."""
     voxels = np.zeros((1, 9, 21, 25), np.uint8)
-    voxels[0, 4, 10, 12] = 255
+    voxels[0, 2, 6, 17] = 255  # not in the middle: a mirrored array would pass there
     turn = vtk.vtkTransform()
     turn.RotateWXYZ(33, 0.3, -0.5, 0.8)
     turn.Scale(-0.9, 1.4, 3.1)
     affine = np.array(slicer.util.arrayFromVTKMatrix(turn.GetMatrix()))
-    affine[:3, 3] = np.array(MARKER) - affine[:3, :3] @ [12, 10, 4]
+    affine[:3, 3] = np.array(MARKER) - affine[:3, :3] @ [17, 6, 2]
     node = conversion.node_from(Volume(voxels, affine), "marker")
     conversion.fix_window(node, 0, 255)
     return node

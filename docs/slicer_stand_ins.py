@@ -20,6 +20,8 @@ TOOLS = ("Paint", "Draw", "Erase", "Level", "Grow", "Islands")
 class qMRMLNodeComboBox(mrml_widgets.qMRMLNodeComboBox):
     """Shows the name of the chosen node as a combo box does."""
 
+    _box: Any = None
+
     def __init__(self, parent: Any = None) -> None:
         super().__init__(parent)
         row = qt.QHBoxLayout(self)
@@ -55,6 +57,8 @@ class ctkCollapsibleButton(mrml_widgets.ctkCollapsibleButton):
 
 class qMRMLSegmentEditorWidget(mrml_widgets.qMRMLSegmentEditorWidget):
     """A list of the segments and a row of tools; most of Slicer's are left out."""
+
+    _list: Any = None
 
     def __init__(self, parent: Any = None) -> None:
         super().__init__(parent)

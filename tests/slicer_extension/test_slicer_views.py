@@ -14,8 +14,7 @@ from MedSynthLib import conversion
 from vtk.util import numpy_support
 
 from medsynth_core.protocol import OutputInfo
-from medsynth_core.volume import Volume
-from tests.slicer_extension.test_slicer_conversion import oblique, put_under
+from tests.slicer_extension.test_slicer_conversion import oblique, put_under, volume_node
 
 SIDE, SPAN_MM = 200, 160.0
 CENTER = np.array([3.0, -8.0, 12.0])
@@ -32,17 +31,17 @@ def test_a_streamed_slice_is_drawn_where_its_world_point_belongs(view: str, left
     affine = around_marker(oblique((0.9, 1.3, 3.0), left_handed=left_handed))
     node = conversion.empty_node(OutputInfo("image", "image", (1, 9, 21, 25), "uint8", affine.tolist()), "grown")
     conversion.fix_window(node, 0, 255)
-    conversion.put_slice(node, 4, marked()[:, 4])
+    conversion.put_slice(node, 2, marked()[:, 2])
     slicer.util.arrayFromVolumeModified(node)
     assert np.abs(spot(node, view) - expected(view)).max() < 0.5
 
 
 @pytest.mark.parametrize("view", RIGHTWARDS)
 def test_the_result_of_what_lies_under_a_transform_is_drawn_there(view: str) -> None:
-    source = conversion.node_from(Volume(marked(), oblique((0.9, 1.3, 3.0))), "source")
+    source = volume_node(oblique((0.9, 1.3, 3.0)), marked()[0])
     transform = put_under(source)
     shift = np.eye(4)
-    shift[:3, 3] = MARKER - (conversion.affine_of(source) @ [12, 10, 4, 1])[:3]
+    shift[:3, 3] = MARKER - (conversion.affine_of(source) @ [17, 6, 2, 1])[:3]
     moved = slicer.util.vtkMatrixFromArray(shift @ conversion.parent_of(source))
     transform.SetMatrixTransformToParent(moved)
     result = conversion.node_from(conversion.volume_of(source), "result")
@@ -52,16 +51,16 @@ def test_the_result_of_what_lies_under_a_transform_is_drawn_there(view: str) -> 
 
 
 def marked() -> np.ndarray:
-    """A volume (1, 9, 21, 25) that is black but for one voxel."""
+    """A volume (1, 9, 21, 25) that is black but for one voxel; in its middle, a mirrored array would pass."""
     voxels = np.zeros((1, 9, 21, 25), np.uint8)
-    voxels[0, 4, 10, 12] = 255
+    voxels[0, 2, 6, 17] = 255
     return voxels
 
 
 def around_marker(affine: np.ndarray) -> np.ndarray:
     """The matrix, moved so that the one voxel lies at MARKER."""
     moved = affine.copy()
-    moved[:3, 3] = MARKER - affine[:3, :3] @ [12, 10, 4]
+    moved[:3, 3] = MARKER - affine[:3, :3] @ [17, 6, 2]
     return moved
 
 

@@ -6,7 +6,8 @@ from qtpy.QtCore import QSize, Signal
 from qtpy.QtWidgets import QCheckBox, QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from medsynth_core import growth_words
-from medsynth_core.growth_words import DISCARD, KEEP, RESUME, Choice
+from medsynth_core.deed import Deed
+from medsynth_core.growth_words import DISCARD, KEEP, RESUME
 from medsynth_core.lamp import Lamp
 from napari_medsynth import theme
 from napari_medsynth.grow_ruler import GrowRuler
@@ -88,7 +89,7 @@ class GrowBar(QFrame):
         column.addLayout(bottom)
 
 
-def _button(choice: Choice) -> QPushButton:
+def _button(choice: Deed) -> QPushButton:
     button = QPushButton(choice.text)
     button.setToolTip(choice.tip)
     return button

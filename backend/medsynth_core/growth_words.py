@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from medsynth_core.deed import Deed
 
 FAINTEST = 0.35
 """Opacity of the slice that came first; the one that came last is opaque."""
 RULER_TIP = "The finished slices from first to last, the newest brightest"
 FOLLOW, FOLLOW_TIP = "Follow", "The view goes to each new slice, until you scroll yourself"
 
-
-@dataclass(frozen=True)
-class Choice:
-    """What can be done with a volume that was stopped half-way: the text of its button, and the tooltip."""
-
-    text: str
-    tip: str
-
-
-RESUME = Choice("Resume", "Go on from the finished slices; the result will be the same as without the pause")
-KEEP = Choice("Keep", "Leave the finished slices as they are; the rest stays black")
-DISCARD = Choice("Discard", "Take the unfinished result away; it stays in the list of jobs")
+RESUME = Deed("Resume", "Go on from the finished slices; the result will be the same as without the pause")
+KEEP = Deed("Keep", "Leave the finished slices as they are; the rest stays black")
+DISCARD = Deed("Discard", "Take the unfinished result away; it stays in the list of jobs")
 
 
 def count_text(came: int, depth: int) -> str:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from medsynth_core.deed import Deed
 from medsynth_core.protocol import JobInfo, JobState
 
 COLUMNS = ("Job", "State", "From", "When")
@@ -11,15 +10,6 @@ STARRED = "★ "
 TIP = "Jobs of all programs; a double click opens the result"
 SEARCH, SEARCH_TIP = "Search the jobs", "Words of engine, model, program, state or note"
 STARRED_ONLY = "★ only"
-
-
-@dataclass(frozen=True)
-class Deed:
-    """What can be done with a job: the text of its button, and the tooltip."""
-
-    text: str
-    tip: str
-
 
 AGAIN = Deed("Run again", "Exactly: the same arrays, seed and parameters")
 COPY = Deed("Copy as Python", "A script that makes the same result")

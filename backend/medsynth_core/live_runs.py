@@ -17,6 +17,7 @@ from medsynth_core.run import Ending, Made, Run
 
 LOOK_MS = 40
 """How long many small changes in a row, as of an undo, are gathered before the slice is looked at."""
+EACH, EACH_TIP = "each stroke", "Make the shown slice anew after each stroke: at once as a draft, in full after a short pause"
 WAITING = "waiting"
 PIN, PIN_TIP = "Pin", "Keep this result as it is: the next stroke makes another one"
 SHOWN = "How good the preview is, and what it took"

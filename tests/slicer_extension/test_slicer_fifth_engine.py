@@ -29,7 +29,7 @@ BOX = (slice(None), slice(1, 3), slice(1, 4))
 
 @pytest.fixture
 def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, start_service: Callable[..., RunningService]) -> RunningService:
-    """A service whose package has one file more than ours, among its engines; ours is linked, not changed."""
+    """A service with one engine more."""
     more_engines.offer(ENGINE, "fifth", tmp_path / "with_a_fifth", monkeypatch)
     return start_service()
 

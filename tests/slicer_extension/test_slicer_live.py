@@ -11,7 +11,7 @@ import pytest
 import qt
 import slicer
 import vtk
-from MedSynthLib import conversion, live_subject
+from MedSynthLib import conversion
 from MedSynthLib.growing import RECIPE
 from MedSynthLib.live_painting import LivePainting
 from MedSynthLib.segments import new_segmentation
@@ -291,20 +291,6 @@ def test_switched_off_or_with_the_scene_gone_nothing_runs_any_more(bench: Bench)
     assert bench.previews() == []
     bench.live.end()
     bench.live.end()
-
-
-def test_a_draft_has_the_least_steps_and_runs_of_any_engine() -> None:
-    params = (
-        STEPS,
-        ParamInfo("samples", "Runs", ParamKind.CHOICE, 4, choices=(2, 4)),
-        ParamInfo("guidance", "G", ParamKind.NUMBER, 2.0),
-    )
-    assert live_subject.drafted(params, {"steps": 6, "samples": 4, "guidance": 2.0}) == {
-        "steps": 1,
-        "samples": 2,
-        "guidance": 2.0,
-    }
-    assert live_subject.drafted((), {"k": 1}) == {"k": 1}
 
 
 def test_undo_and_redo_are_edits(bench: Bench) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import qt
 
 from medsynth_core import job_script, job_words
+from medsynth_core.deed import Deed
 from medsynth_core.protocol import JobInfo
 
 
@@ -139,6 +140,6 @@ class History:
             self._deeds.copy(job_script.as_python(job))
 
 
-def _say(button: Any, deed: job_words.Deed) -> None:
+def _say(button: Any, deed: Deed) -> None:
     button.setText(deed.text)
     button.setToolTip(deed.tip)

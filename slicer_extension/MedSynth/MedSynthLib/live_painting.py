@@ -12,7 +12,7 @@ import slicer
 
 from medsynth_core.errors import MedSynthError
 from medsynth_core.live import Quality
-from medsynth_core.live_runs import LOOK_MS, PIN, PIN_TIP, WAITING, LiveRuns
+from medsynth_core.live_runs import EACH, EACH_TIP, LOOK_MS, PIN, PIN_TIP, WAITING, LiveRuns
 from medsynth_core.protocol import OutputInfo
 from medsynth_core.run import Ending, Made, Run, RunRequest
 from MedSynthLib import live_subject
@@ -48,6 +48,8 @@ class LivePainting:
         self._watched: tuple[Any, list[int]] | None = None
         self._hand = Hand(self._runs.pressed, self._released)
         self._looks, self._wake = _timer(self._look), _timer(self._runs.pump)
+        ui.liveBox.setText(f"Live: {EACH}")
+        ui.liveBox.setToolTip(EACH_TIP)
         ui.liveBox.connect("toggled(bool)", self.switch)
         ui.pinButton.setText(PIN)
         ui.pinButton.setToolTip(PIN_TIP)

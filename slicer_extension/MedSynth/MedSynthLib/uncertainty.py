@@ -11,12 +11,11 @@ from typing import Any
 
 import numpy as np
 import slicer
-from vtk.util import numpy_support
 
 from medsynth_core import uncertain_walk
 from medsynth_core.uncertain import uncertain_places
 from medsynth_core.uncertain_walk import Walk
-from MedSynthLib import slice_views
+from MedSynthLib import color_tables, slice_views
 
 COLORS = "MedSynth uncertainty"
 OPACITY, LEAST_SHOWN = 0.7, 13
@@ -110,18 +109,10 @@ def dress(node: Any) -> None:
 
 def colors() -> Any:
     """Return the color node from dark red over orange to pale yellow, one in a scene."""
-    known = slicer.mrmlScene.GetSingletonNode(COLORS, "vtkMRMLColorTableNode")
-    if known is not None:
-        return known
-    node = slicer.mrmlScene.CreateNodeByClass("vtkMRMLColorTableNode")
-    node.UnRegister(None)
-    node.SetSingletonTag(COLORS)
-    node.SetName(COLORS)
-    node.SetTypeToUser()
-    node.SetNumberOfColors(256)
-    node.GetLookupTable().SetTableRange(0, 255)
+    return color_tables.shared(COLORS, _table)
+
+
+def _table() -> np.ndarray:
     share = np.linspace(0, 1, 256)
     corners = np.array([(90, 0, 30, 255), (230, 90, 20, 255), (255, 240, 170, 255)])
-    table = np.stack([np.interp(share, (0, 0.5, 1), corners[:, n]) for n in range(4)], axis=1).astype(np.uint8)
-    numpy_support.vtk_to_numpy(node.GetLookupTable().GetTable())[:] = table
-    return slicer.mrmlScene.AddNode(node)
+    return np.stack([np.interp(share, (0, 0.5, 1), corners[:, n]) for n in range(4)], axis=1).astype(np.uint8)

@@ -169,35 +169,53 @@ def test_updates_are_a_tenth_of_a_second_apart(shown: Panel, updates: list[float
     assert all(sum(at <= other < at + 1 for other in updates) <= 11 for at in updates)
 
 
+def check_growth(grow: Callable[[], float]) -> None:
+    """Fail unless memory grows by the volume's size once in several tries: what earlier tests left may be freed meanwhile.
+
+    `grow` makes a volume that stays, and returns the most that was in use on the way, in MiB.
+    """
+    volume, seen = DEPTH * SIZE * SIZE / 2**20, []
+    for _ in range(TRIES):
+        before = resident_mib()
+        most = grow() - before
+        seen.append((round(resident_mib() - before, 1), round(most, 1)))
+        if 0.9 * volume < seen[-1][0] < 1.25 * volume and most < 1.5 * volume:  # slices under way
+            log.warning("%.1f MiB for %.0f, at most %.1f while they came", seen[-1][0], volume, most)
+            return
+    raise AssertionError(f"(at the end, at most) it grew by {seen} MiB for {volume:.0f}")
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_memory_grows_by_the_volume_s_size_only(shown: Panel) -> None:
     run_to_end(shown, slices=DEPTH, size=SIZE)  # what is needed once, for whatever is streamed
-    volume = DEPTH * SIZE * SIZE / 2**20
-    before, most = resident_mib(), 0.0
-    fake_page(shown, slices=DEPTH, size=SIZE, delay_ms=5.0)
-    shown.start()
-    assert shown.button.mode is Mode.RUNNING, shown._ui.messageLabel.text
-    main = MainThread()
-    while shown.button.mode is not Mode.READY:
-        main.rest(0.05)
-        most = max(most, resident_mib())
-    after = resident_mib()
-    log.warning("%.1f MiB for %.0f, at most %.1f while they came", after - before, volume, most - before)
-    assert 0.9 * volume < after - before < 1.25 * volume
-    assert most - before < 1.5 * volume  # slices under way
+
+    def grow() -> float:
+        fake_page(shown, slices=DEPTH, size=SIZE, delay_ms=5.0)
+        shown.start()
+        assert shown.button.mode is Mode.RUNNING, shown._ui.messageLabel.text
+        main, most = MainThread(), 0.0
+        while shown.button.mode is not Mode.READY:
+            main.rest(0.05)
+            most = max(most, resident_mib())
+        return most
+
+    check_growth(grow)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_labels_grow_in_the_memory_of_one_label_map_however_many_there_are() -> None:
-    volume, before = DEPTH * SIZE * SIZE / 2**20, resident_mib()
-    growing = GrowingNodes("case", LABELS)
-    growing.announce(OutputInfo("mask", "labels", (1, DEPTH, SIZE, SIZE), "uint8", PLACE))
     pixels = np.random.default_rng(0).integers(0, 6, (1, SIZE, SIZE)).astype(np.uint8)
-    for z in range(DEPTH):
-        growing.put("mask", z, pixels)
-    growing.redraw(last=True)
-    assert growing.nodes()["mask"].GetSegmentation().GetNumberOfSegments() == 5
-    assert 0.9 * volume < resident_mib() - before < 1.25 * volume
+
+    def grow() -> float:
+        growing = GrowingNodes("case", LABELS)
+        growing.announce(OutputInfo("mask", "labels", (1, DEPTH, SIZE, SIZE), "uint8", PLACE))
+        for z in range(DEPTH):
+            growing.put("mask", z, pixels)
+        growing.redraw(last=True)
+        assert growing.nodes()["mask"].GetSegmentation().GetNumberOfSegments() == 5
+        return resident_mib()
+
+    check_growth(grow)
 
 
 def test_a_large_result_of_the_list_opens_without_holding_up_slicer(panel: Panel, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,13 +25,13 @@ from medsynth_core.client import connect
 
 IMAGES = Path(__file__).parent / "images"
 LEAST_LIKENESS, LEAST_OVERLAP, MOST_PIXELS_OFF = 0.998, 0.995, 0.5
-MOST_LEVELS_OFF = 2
+MOST_LEVELS_OFF, MOST_MM_OFF = 2, 6.0
 CHANGED = 6
 """Levels of the screen by which an overlay changes a pixel at least."""
 
 
 def main() -> None:
-    """Draw the three scenes, with a service in the Python that the command line names.
+    """Draw the scenes, with a service in the Python that the command line names.
 
     The marker comes first also because a segmentation that is there before any volume was shown would be drawn over black.
     """
@@ -46,7 +46,12 @@ def main() -> None:
             take(views, scenes.synthetic(engine), "slicer-synthetic")
             grown = scenes.grown(engine)
             take(views, grown, "slicer-tumor")
-            take(views, scenes.refined(engine, grown), "slicer-refined")
+            refined = scenes.refined(engine, grown)
+            take(views, refined, "slicer-refined")
+            into = scenes.grown_into(engine, refined)
+            take(views, into, "slicer-grown-into")
+            for name, scene in (("tumor", grown), ("tumor grown into the turned head", into)):
+                judge(f"place of the {name}", (far := scenes.far_from_asked(scene)) <= MOST_MM_OFF, f"{far:.1f} mm off")
         finally:
             engine.close()
 

@@ -70,6 +70,22 @@ def refined(engine: Engine, scene: Scene) -> Scene:
     return Scene(dict.fromkeys(EDGES, turned), (rough, better), look)
 
 
+def grown_into(engine: Engine, scene: Scene) -> Scene:
+    """A second tumor on the right of the turned head of `refined`, which is kept: the result lies where that is seen."""
+    head = scene.volumes["Red"]
+    right, anterior, superior = middle = conversion.middle_of(head)
+    center = (right + 32, anterior - 5, superior + 8)
+    image, mask = engine.grow_tumor(volume_ml=30, sphericity=0.9, center_mm=center, background=head, seed=7)
+    return Scene(dict.fromkeys(EDGES, image), (mask,), Look(center, middle, scene.look.span_mm))
+
+
+def far_from_asked(scene: Scene) -> float:
+    """Return how far the middle of a scene's tumor lies from where its views cut, which is where it was asked for, mm."""
+    image, mask = scene.volumes["Red"], scene.segmentations[0]
+    found = middle_of(conversion.labels_of(mask, image, segments.label_values(mask)))
+    return float(np.linalg.norm(np.array(found) - scene.look.point))
+
+
 def marker() -> Any:
     """Return an oblique, anisotropic, left-handed volume that is black but for the voxel at MARKER."""
     voxels = np.zeros((1, 9, 21, 25), np.uint8)

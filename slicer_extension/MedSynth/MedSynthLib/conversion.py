@@ -168,7 +168,7 @@ def empty_node(output: OutputInfo, name: str) -> Any:
 
     Raises ShapeError when it has neither 1 nor 3 channels, InputError for a type of voxels that Slicer does not hold.
     """
-    array = np.zeros(_node_shape(output.shape), np.dtype(output.dtype))
+    array = np.broadcast_to(np.zeros((), np.dtype(output.dtype)), _node_shape(output.shape))  # zeros that take no memory
     return _new_node(array, np.array(output.affine, float), name, output.kind == "labels", fitted=False)
 
 

@@ -338,7 +338,7 @@ class Panel:
         self._run = None
         self.button.set_mode(Mode.READY)
         self._ui.progressBar.setValue(100 if ending is Ending.DONE else 0)
-        self._ui.progressBar.setFormat("" if ending is Ending.DONE else str(ending))
+        self._ui.progressBar.setFormat(str(ending))
         if ending is Ending.FAILED and problem is not None:
             self.trouble(problem)
         self.check()

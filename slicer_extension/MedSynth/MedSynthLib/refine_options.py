@@ -159,6 +159,7 @@ class RefineOptions:
         """Show how far the run is."""
         if run is self._run:
             self.ui.progressBar.setValue(round(100 * progress.share))
+            self.ui.progressBar.setFormat(progress.line)
 
     def run_announced(self, run: Run, output: OutputInfo) -> None:
         """Make the node of the refined segment; where it is unsure is for the module MedSynth."""
@@ -187,6 +188,7 @@ class RefineOptions:
         self._run = None
         self.button.set_mode(Mode.READY)
         self.ui.progressBar.setValue(100 if ending is Ending.DONE else 0)
+        self.ui.progressBar.setFormat(str(ending))
         if ending is Ending.FAILED and problem is not None:
             self.trouble(problem)
         self.check()

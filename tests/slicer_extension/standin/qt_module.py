@@ -126,12 +126,25 @@ def _signal(sender: Any, signature: str) -> tuple[Any, int]:
     return bound, len(words)
 
 
+class _Call:
+    """A slot with as many arguments as its signal's signature names.
+
+    Not a closure: Python's collector may take a panel apart while Qt still tells its slots of the end of their senders, and a
+    function whose closure is gone ends the process, where an attribute that is gone can be asked for.
+    """
+
+    def __init__(self, slot: Callable[..., Any], count: int) -> None:
+        self.slot, self.count = slot, count
+
+    def __call__(self, *args: Any) -> None:
+        slot = self.__dict__.get("slot")
+        if slot is not None:
+            slot(*args[: self.count])
+
+
 def _connect(self: Any, signature: str, slot: Callable[..., Any]) -> None:
     signal, count = _signal(self, signature)
-
-    def call(*args: Any) -> None:
-        slot(*args[:count])
-
+    call = _Call(slot, count)
     self.__dict__.setdefault("_slots", []).append((signature, slot, call))
     signal.connect(call)
 

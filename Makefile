@@ -38,8 +38,8 @@ $(STAMP): setup.cfg constraints.txt scripts/system_libraries.sh
 demo: setup
 	@sh scripts/demo.sh $(BIN)/msynth
 
-# Both groups run on two processes, each with a screen of its own where a viewer is tested.
-# The second group runs whatever the first gave, so that one call tells everything.
+# All groups run on two processes, each with a screen of its own where a viewer is tested.
+# Each group runs whatever the one before gave, so that one call tells everything.
 test: setup
 	@status=0; \
 	$(PYTEST_GUI) -n 2 --dist worksteal -m "gui and not slow and not gpu" || status=1; \
@@ -50,7 +50,7 @@ test: setup
 
 # Against Slicer's real core, without the application; the service of these tests runs in $(VENV), as it does for a user.
 test-slicer: setup $(SLICER_STAMP)
-	@QT_QPA_PLATFORM=offscreen MEDSYNTH_TEST_PYTHON=$(abspath $(BIN)/python) $(SLICER_VENV)/bin/python -m pytest -q tests/slicer_extension $(TESTS)
+	@QT_QPA_PLATFORM=offscreen MEDSYNTH_TEST_PYTHON=$(abspath $(BIN)/python) $(SLICER_VENV)/bin/python -m pytest -q -n 2 --dist worksteal tests/slicer_extension $(TESTS)
 
 $(SLICER_STAMP): slicer_extension/test-requirements.txt
 	@test -x $(SLICER_VENV)/bin/pip || sh scripts/make_venv.sh $(SLICER_VENV)

@@ -178,11 +178,14 @@ def test_the_nuclei_card_paints_histology_of_the_nuclei_that_were_given(panel: A
 
 
 def test_nuclei_without_any_given_are_sown_from_a_script(scripted: Engine, home: Path) -> None:
-    image, instances = scripted.run("nuclei", "nuclei-he", 3, None, density=60.0, height=128, width=128, steps=4)
+    image, instances = scripted.make_nuclei(seed=3, density=60.0, height=128, width=128, steps=4)
     numbers, pixels = slicer.util.arrayFromVolume(instances), slicer.util.arrayFromVolume(image)
     assert 8 <= len(np.unique(numbers)) - 1 <= 30  # 60 in 256 x 256 pixels are 15 in a quarter of them, and those cut by its rim
     assert pixels[..., 0][numbers != 0].mean() < pixels[..., 0][numbers == 0].mean() - 20
     check_marks(image, "nuclei", "nuclei-he", home)
+    painted, same = scripted.make_nuclei(instances, seed=4, steps=4)
+    assert np.array_equal(slicer.util.arrayFromVolume(same) != 0, numbers != 0)
+    assert not np.array_equal(slicer.util.arrayFromVolume(painted), pixels)
 
 
 @pytest.mark.slow

@@ -1,9 +1,10 @@
 """MedSynth from a script, without the panel: nodes in, nodes out.
 
-    logic = slicer.modules.medsynth.widgetRepresentation().self().logic       or MedSynthLib.scripting.Engine()
-    image = logic.synthesize(segmentation, grid=flair, model="brain-slice", k=80, seed=7)
-    better = logic.refine(flair, rough)
-    image, mask = logic.grow_tumor(volume_ml=20, center_mm=(-30, 10, 5))
+    engine = MedSynthLib.scripting.Engine()        or slicer.modules.medsynth.widgetRepresentation().self().logic.engine
+    image = engine.synthesize(segmentation, grid=flair, model="brain-slice", k=80, seed=7)
+    better = engine.refine(flair, rough)
+    image, mask = engine.grow_tumor(volume_ml=20, center_mm=(-30, 10, 5))
+    image, nuclei = engine.make_nuclei(density=60)
 
 Every call waits for its result; the panel does the same work without waiting.
 """
@@ -99,6 +100,14 @@ class Engine:
         """
         given = {} if background is None else {"background": conversion.volume_of(background)}
         return self.run("tumor", model, seed, background, **given, **spread(params))
+
+    def make_nuclei(self, nuclei: Any = None, model: str = "nuclei-he", seed: int = 0, **params: Any) -> tuple[Any, Any]:
+        """Return (vector volume node, label map node) of histology; parameters as in `Client.make_nuclei`.
+
+        `nuclei` is a label map node with a number for each nucleus to paint; without one they are made, too.
+        """
+        given = {} if nuclei is None else {"mask": conversion.volume_of(nuclei)}
+        return self.run("nuclei", model, seed, nuclei, **given, **params)
 
     def run(self, engine: str, model: str, seed: int, beside: Any, **given: Any) -> tuple[Any, ...]:
         """Return the nodes of all outputs of any engine's job, in the order they were announced."""

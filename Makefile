@@ -2,7 +2,7 @@
 #     make demo     set up, open the viewer and synthesize (no screen: saves demo.png)
 #     make test     set up and run the tests
 # Others: setup, test-slicer, test-slow, lint, bench, bench-quality, bench-refine, bench-tumor, bench-nuclei, bench-copies, starters,
-# clean. Works with the make 3.81 of macOS.
+# pictures-slicer, clean. Works with the make 3.81 of macOS.
 
 SHELL := /bin/sh
 VENV ?= .venv
@@ -11,6 +11,9 @@ STAMP := $(VENV)/.installed
 # The core of 3D Slicer for tests/slicer_extension, in an environment of its own: it pins other versions than ours.
 SLICER_VENV ?= .venv-slicer
 SLICER_STAMP := $(SLICER_VENV)/.installed
+# Slicer's slice views for the pictures of its tutorial: they want another version of the core than the tests.
+VIEWS_VENV ?= .venv-slice-views
+VIEWS_STAMP := $(VIEWS_VENV)/.installed
 DATA ?= $(or $(MEDSYNTH_DATA),../shared/data)
 # Where pip finds torch; empty means PyPI. The CPU wheels of PyTorch are gigabytes smaller on Linux:
 #     make setup TORCH_INDEX=https://download.pytorch.org/whl/cpu
@@ -20,7 +23,7 @@ PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet -c c
 PYTEST := QT_QPA_PLATFORM=offscreen $(BIN)/python -m pytest -q
 PYTEST_GUI := sh scripts/with_display.sh $(BIN)/python -m pytest -q
 
-.PHONY: setup demo test test-slicer test-slow lint bench bench-quality bench-refine bench-tumor bench-nuclei bench-copies starters clean
+.PHONY: setup demo test test-slicer test-slow lint bench bench-quality bench-refine bench-tumor bench-nuclei bench-copies starters pictures-slicer clean
 
 setup: $(STAMP)
 
@@ -35,11 +38,11 @@ $(STAMP): setup.cfg constraints.txt scripts/system_libraries.sh
 demo: setup
 	@sh scripts/demo.sh $(BIN)/msynth
 
-# The viewer tests run one after the other on one screen; all others on two processes.
-# The second group runs whatever the first gave, so that one call tells everything.
+# All groups run on two processes, each with a screen of its own where a viewer is tested.
+# Each group runs whatever the one before gave, so that one call tells everything.
 test: setup
 	@status=0; \
-	$(PYTEST_GUI) -m "gui and not slow and not gpu" || status=1; \
+	$(PYTEST_GUI) -n 2 --dist worksteal -m "gui and not slow and not gpu" || status=1; \
 	$(PYTEST) -n 2 -m "not gui and not slow and not gpu" || status=1; \
 	if $(MAKE) --no-print-directory $(SLICER_STAMP); then $(MAKE) --no-print-directory test-slicer || status=1; \
 	else echo "Slicer's core cannot be installed here (wheels exist for Python 3.10 to 3.13): tests/slicer_extension was left out."; fi; \
@@ -47,7 +50,7 @@ test: setup
 
 # Against Slicer's real core, without the application; the service of these tests runs in $(VENV), as it does for a user.
 test-slicer: setup $(SLICER_STAMP)
-	@QT_QPA_PLATFORM=offscreen MEDSYNTH_TEST_PYTHON=$(abspath $(BIN)/python) $(SLICER_VENV)/bin/python -m pytest -q tests/slicer_extension $(TESTS)
+	@QT_QPA_PLATFORM=offscreen MEDSYNTH_TEST_PYTHON=$(abspath $(BIN)/python) $(SLICER_VENV)/bin/python -m pytest -q -n 2 --dist worksteal tests/slicer_extension $(TESTS)
 
 $(SLICER_STAMP): slicer_extension/test-requirements.txt
 	@test -x $(SLICER_VENV)/bin/pip || sh scripts/make_venv.sh $(SLICER_VENV)
@@ -95,6 +98,18 @@ starters: setup
 	@$(BIN)/msynth train nuclei $(DATA) -o runs/nuclei-he --starter nuclei-he $(TRAIN)
 	@$(BIN)/msynth train refine $(DATA)/polyp_polypgen/train -o runs/polyp-coarse --starter polyp-coarse
 	@$(BIN)/msynth train refine $(DATA)/brain_brisc2025/train -o runs/brain-slice-coarse --starter brain-slice-coarse
+
+# Draws real slice views of what the extension makes and compares every one with a second opinion: a wrong place is an error. Then
+# the module's panel, with the stand-in of the tests.
+pictures-slicer: setup $(SLICER_STAMP) $(VIEWS_STAMP)
+	@PYTHONPATH=backend:slicer_extension/MedSynth $(VIEWS_VENV)/bin/python docs/make_slicer_views.py $(BIN)/python
+	@PYTHONPATH=backend:slicer_extension/MedSynth:. QT_QPA_PLATFORM=offscreen $(SLICER_VENV)/bin/python docs/make_slicer_panels.py $(BIN)/python
+
+$(VIEWS_STAMP): slicer_extension/view-requirements.txt
+	@test -x $(VIEWS_VENV)/bin/pip || sh scripts/make_venv.sh $(VIEWS_VENV)
+	@echo "Installing Slicer's slice views into $(VIEWS_VENV) (a minute, the first time only) ..."
+	@PIP_DISABLE_PIP_VERSION_CHECK=1 $(VIEWS_VENV)/bin/python -m pip install --quiet -r slicer_extension/view-requirements.txt
+	@touch $@
 
 clean:
 	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis demo.png

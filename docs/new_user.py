@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -19,9 +19,11 @@ def new_user(models: str = "") -> Iterator[None]:
         if models:
             shutil.copytree(models, Path(home) / "models", ignore=shutil.ignore_patterns("training"))
         from medsynth_core.client import connect
+        from medsynth_core.errors import ServiceUnavailableError
 
         try:
             yield
         finally:
-            with connect(start=False) as engine:
-                engine.shutdown(force=True)
+            with suppress(ServiceUnavailableError):  # none was started: what went wrong before is to be seen
+                with connect(start=False) as engine:
+                    engine.shutdown(force=True)

@@ -9,10 +9,11 @@ from qtpy.QtCore import QSize, Qt, Signal
 from qtpy.QtGui import QAction, QFontDatabase, QResizeEvent, QTextCursor
 from qtpy.QtWidgets import QApplication, QDialog, QMenu, QPlainTextEdit, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
+from medsynth_core import engine_view
 from medsynth_core.engine_view import STARTING, EngineView
 from medsynth_core.session import Session
 from napari_medsynth import diagnostics, theme
-from napari_medsynth.panels import TRAIN, open_panel
+from napari_medsynth.panels import JOBS, TRAIN, open_panel
 
 
 class EnginePill(QPushButton):
@@ -23,8 +24,10 @@ class EnginePill(QPushButton):
     free_wanted = Signal()
     copy_wanted = Signal()
     train_wanted = Signal()
+    jobs_wanted = Signal()
 
-    def __init__(self, theme_name: str, parent: QWidget | None = None) -> None:
+    def __init__(self, theme_name: str, parent: QWidget | None = None, jobs: bool = True) -> None:
+        """`jobs`: whether the menu offers the list of jobs."""
         super().__init__(parent)
         self._theme, self._view = theme_name, STARTING
         self._log: QDialog | None = None
@@ -33,7 +36,7 @@ class EnginePill(QPushButton):
         self.setIconSize(QSize(16, 16))
         self.setMinimumHeight(28)
         self.setAccessibleName("Engine")
-        self._menu = self._make_menu()
+        self._menu = self._make_menu(jobs)
         self.setMenu(self._menu)
         self.show_view(STARTING)
 
@@ -76,16 +79,17 @@ class EnginePill(QPushButton):
         room = max(60, self.width() - 58)  # icon, paddings and the menu's arrow
         self.setText("  " + self.fontMetrics().elidedText(self._view.text, Qt.TextElideMode.ElideMiddle, room))
 
-    def _make_menu(self) -> QMenu:
+    def _make_menu(self, jobs: bool) -> QMenu:
         menu = QMenu(self)
-        self._start = _action(menu, "Start engine", self.start_wanted.emit)
-        self._stop = _action(menu, "Stop engine", self.stop_wanted.emit)
-        self._free = _action(menu, "Free memory", self.free_wanted.emit)
+        self._start = _action(menu, engine_view.START, self.start_wanted.emit)
+        self._stop = _action(menu, engine_view.STOP, self.stop_wanted.emit)
+        self._free = _action(menu, engine_view.FREE, self.free_wanted.emit)
         menu.addSeparator()
         self.train = _action(menu, "Train on your own cases…", self.train_wanted.emit)
-        menu.addSeparator()
-        _action(menu, "Show log", self.show_log)
-        _action(menu, "Copy diagnostics", self.copy_wanted.emit)
+        if jobs:
+            _action(menu, "Jobs of all programs", self.jobs_wanted.emit)
+        _action(menu, engine_view.SHOW_LOG, self.show_log)
+        _action(menu, engine_view.COPY, self.copy_wanted.emit)
         return menu
 
 
@@ -97,8 +101,9 @@ def _action(menu: QMenu, text: str, act: Callable[[], object]) -> QAction:
 
 
 def drive(pill: EnginePill, session: Session, viewer: napari.Viewer) -> None:
-    """Let a session do what the pill offers about the engine, and the viewer open the panel for trainings."""
+    """Let a session do what the pill offers about the engine, and the viewer open the panels for trainings and jobs."""
     pill.train_wanted.connect(lambda: open_panel(viewer, TRAIN))
+    pill.jobs_wanted.connect(lambda: open_panel(viewer, JOBS))
     pill.start_wanted.connect(session.start_engine)
     pill.stop_wanted.connect(session.stop_engine)
     pill.free_wanted.connect(session.free_memory)
@@ -114,8 +119,8 @@ def copy(text: str) -> None:
 
 def _log_window(parent: QWidget) -> QDialog:
     window = QDialog(parent)
-    window.setWindowTitle("MedSynth engine log")
-    window.resize(760, 420)
+    window.setWindowTitle(engine_view.LOG_TITLE)
+    window.resize(*engine_view.LOG_SIZE)
     text = QPlainTextEdit(window)
     text.setReadOnly(True)
     text.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))

@@ -10,8 +10,8 @@ from typing import Any
 
 import napari
 import numpy as np
-from qtpy.QtCore import QEvent, QTimer
-from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QSizePolicy, QVBoxLayout
 
 from medsynth_core import preflight
 from medsynth_core.client import Client
@@ -26,17 +26,19 @@ from napari_medsynth import diagnostics, engine_pill, settings
 from napari_medsynth.connections import Connections
 from napari_medsynth.courier import Courier
 from napari_medsynth.desk import Desk
+from napari_medsynth.docked import Docked
 from napari_medsynth.message_panel import Message, failure
 from napari_medsynth.model_desk import ModelDesk
 from napari_medsynth.panel import Panel
 from napari_medsynth.primary_button import Mode
 from napari_medsynth.settings import Settings
 
+DISTRIBUTION = "napari-medsynth"
 PREFLIGHT_MS = 150
 """How long what would be sent must be left alone before it is checked again."""
 
 
-class EngineWidget(QWidget):
+class EngineWidget(Docked):
     """The panel of one engine in one viewer; a subclass ends its `__init__` with `begin`. `connect` opens a client."""
 
     panel: Panel
@@ -87,9 +89,6 @@ class EngineWidget(QWidget):
         """Show the parameters that were used with the model the last time."""
         self.panel.restore_params(values)
 
-    def leave(self) -> None:
-        """Take away what should not outlive the dock; it was removed by the user."""
-
     def run_size(self) -> str:
         """Return what the time of a run depends on beside its parameters, as part of a key."""
         return ""
@@ -104,10 +103,7 @@ class EngineWidget(QWidget):
         }
 
     def ends(self) -> tuple[Callable[[], None], ...]:
-        """Return what ends the session and all connections to the viewer; jobs under way go on and land in the history.
-
-        None is a method of a Qt object: those are not called any more when their object is destroyed.
-        """
+        """Return what ends the session and all connections to the viewer; jobs under way go on and land in the history."""
         return self.session.close, self.viewer_events.close, *self.desk.ends()
 
     # what the session tells
@@ -206,15 +202,6 @@ class EngineWidget(QWidget):
         """Do what a chip offers."""
         self.fixes()[fix]()
 
-    def event(self, event: QEvent | None) -> bool:
-        """Notice that the dock was removed: napari then takes the parent away and forgets the widget."""
-        if event is not None and event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            self.leave()
-            for end in self.ends():
-                end()
-            self.deleteLater()
-        return super().event(event)
-
     def begin(self) -> None:
         """Wire the parts, show what is remembered and open the session."""
         panel = self.panel
@@ -224,8 +211,7 @@ class EngineWidget(QWidget):
         panel.chips.fix_wanted.connect(self.fix)
         engine_pill.drive(panel.pill, self.session, self._viewer)
         self.desk.changed.connect(self.check_soon)
-        for end in self.ends():
-            self.destroyed.connect(end)
+        self.end_with_it()
         self.viewer_events.add(self._viewer.events.theme, self._theme_changed)
         self.desk.relist()
         self._model_picked()

@@ -5,6 +5,9 @@ from __future__ import annotations
 from qtpy.QtCore import QSize, Signal
 from qtpy.QtWidgets import QCheckBox, QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
+from medsynth_core import growth_words
+from medsynth_core.deed import Deed
+from medsynth_core.growth_words import DISCARD, KEEP, RESUME
 from medsynth_core.lamp import Lamp
 from napari_medsynth import theme
 from napari_medsynth.grow_ruler import GrowRuler
@@ -24,14 +27,12 @@ class GrowBar(QFrame):
         self.setFrameShape(QFrame.Shape.StyledPanel)
         self.ruler = GrowRuler(theme_name, self)
         self.count = QLabel(self)
-        self.follow = QCheckBox("Follow", self)
-        self.follow.setToolTip("The view goes to each new slice, until you move the slider yourself")
+        self.follow = QCheckBox(growth_words.FOLLOW, self)
+        self.follow.setToolTip(growth_words.FOLLOW_TIP)
         self.mark, self.result = QLabel(self), QLabel(self)
         self.result.setWordWrap(True)
         self.choice = QWidget(self)
-        self.resume = _button("Resume", "Go on from the finished slices; the volume will be the same as without the pause")
-        self.keep = _button("Keep", "Leave the finished slices as they are; the rest stays black")
-        self.discard = _button("Discard", "Take the unfinished layers away")
+        self.resume, self.keep, self.discard = (_button(choice) for choice in (RESUME, KEEP, DISCARD))
         self._lay_out()
         self.resume.clicked.connect(lambda: self.resume_wanted.emit())
         self.keep.clicked.connect(lambda: self.keep_wanted.emit())
@@ -48,7 +49,7 @@ class GrowBar(QFrame):
     def show_growth(self, depth: int, order: tuple[int, ...]) -> None:
         """Show the finished slices, in the order they came."""
         self.ruler.show_growth(depth, order)
-        self.count.setText(f"{len(order)} / {depth} slices")
+        self.count.setText(growth_words.count_text(len(order), depth))
         self.show()
 
     def show_result(self, lamp: Lamp, text: str, detail: str = "") -> None:
@@ -88,7 +89,7 @@ class GrowBar(QFrame):
         column.addLayout(bottom)
 
 
-def _button(text: str, tooltip: str) -> QPushButton:
-    button = QPushButton(text)
-    button.setToolTip(tooltip)
+def _button(choice: Deed) -> QPushButton:
+    button = QPushButton(choice.text)
+    button.setToolTip(choice.tip)
     return button

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from medsynth_core.lamp import Lamp
+from medsynth_core.sentences import sentence
 
 ASKED, GOT, FLAG = "asked_", "got_", "flag_"
 """How the keys of the engine's notes begin."""
@@ -31,7 +32,7 @@ def report(recipe: Mapping[str, Any]) -> tuple[Lamp, str, str]:
         parts.append(f"{away:.0f} mm off")
     if size := _size(got):
         parts.append(size)
-    lines = [" · ".join(parts), *(f"{str(flag)[:1].upper()}{str(flag)[1:]}." for flag in flags.values())]
+    lines = [" · ".join(parts), *(f"{sentence(flag)}." for flag in flags.values())]
     far = abs(off or 0.0) > FAR_SHARE or (away or 0.0) > FAR_MM
     return Lamp.AMBER if far or flags else Lamp.GREEN, "\n".join(lines), _long(asked, got, flags)
 

@@ -6,11 +6,10 @@ from qtpy.QtCore import QPoint, QRectF, QSize, Qt, Signal
 from qtpy.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPolygon
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
+from medsynth_core import growth_words
 from napari_medsynth import theme
 
 HEIGHT, STRIP = 22, 12
-FAINTEST = 0.35
-"""Opacity of the slice that came first; the one that came last is opaque."""
 
 
 class GrowRuler(QWidget):
@@ -25,7 +24,7 @@ class GrowRuler(QWidget):
         self.order: tuple[int, ...] = ()
         self.shown: int | None = None
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.setToolTip("The finished slices from first to last, the newest brightest. Click to look at one.")
+        self.setToolTip(f"{growth_words.RULER_TIP}. Click to look at one.")
 
     def sizeHint(self) -> QSize:
         """Return the height of a thin strip."""
@@ -56,7 +55,7 @@ class GrowRuler(QWidget):
         ground.setAlphaF(0.15)
         painter.fillRect(QRectF(0, 0, self.width(), STRIP), ground)
         for place, z in enumerate(self.order):
-            accent.setAlphaF(FAINTEST + (1 - FAINTEST) * (place + 1) / len(self.order))
+            accent.setAlphaF(growth_words.opacity(place, len(self.order)))
             painter.fillRect(self._mark(z), accent)
         if self.shown is not None and 0 <= self.shown < self.slices:
             painter.setRenderHint(QPainter.RenderHint.Antialiasing)

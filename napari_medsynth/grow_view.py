@@ -9,6 +9,7 @@ import napari
 import numpy as np
 from qtpy.QtWidgets import QWidget
 
+from medsynth_core.growth_words import kept_text, stopped_text, unfinished
 from medsynth_core.lamp import Lamp
 from medsynth_core.protocol import OutputInfo
 from napari_medsynth import grow_report
@@ -84,7 +85,7 @@ class GrowView:
     def offer_choice(self) -> None:
         """Let the user decide about a volume that was stopped half-way."""
         if self.growing is not None:
-            self._bar.show_result(Lamp.AMBER, f"Stopped at {len(self.growing.order)} of {self.growing.depth} slices.")
+            self._bar.show_result(Lamp.AMBER, stopped_text(len(self.growing.order), self.growing.depth))
             self._bar.offer_choice(True)
 
     def go_on(self) -> None:
@@ -92,12 +93,12 @@ class GrowView:
         self.redraw.busy = True
         self._close_choice()
 
-    def keep(self) -> None:
-        """Leave the volume as it is."""
+    def keep(self, recipe: Mapping[str, Any], job: str) -> None:
+        """Leave the volume as it is, with its recipe as far as it is known."""
         self._close_choice()
-        self.note({"partial": True})
         if self.growing is not None:
-            self._bar.show_result(Lamp.AMBER, f"Kept with {len(self.growing.order)} of {self.growing.depth} slices.")
+            self.note(unfinished(recipe, job, self.growing.order))
+            self._bar.show_result(Lamp.AMBER, kept_text(len(self.growing.order), self.growing.depth))
 
     def discard(self) -> None:
         """Take the volume out of the viewer."""

@@ -19,10 +19,11 @@ from napari.layers import Image, Labels, Layer
 from napari.utils.transforms import Affine
 
 from medsynth_core.errors import ShapeError
+from medsynth_core.job_results import SYNTHETIC
 from medsynth_core.volume import Volume
 from napari_medsynth.placement import spatial_shape, to_world, transforms, unit_mm
 
-RESULT_PREFIX = "[Synthetic]"
+RESULT_PREFIX = SYNTHETIC
 
 
 @dataclass(frozen=True, eq=False)
@@ -180,8 +181,8 @@ def result_layer(volume: Volume, cut: Cut, name: str, metadata: Mapping[str, Any
         data = data if rgb else data[..., 0]
     else:
         data, place = put_back(as_pixels(volume, cut), cut), _cut_transforms(cut)
-    limits = {} if rgb else {"contrast_limits": _limits(volume.array)}
-    return Image(data, rgb=rgb, name=name, metadata={"medsynth": dict(metadata)}, **limits, **place)
+    contrast = {} if rgb else {"contrast_limits": limits(volume.array)}
+    return Image(data, rgb=rgb, name=name, metadata={"medsynth": dict(metadata)}, **contrast, **place)
 
 
 def empty_labels(like: Layer, name: str, metadata: Mapping[str, Any]) -> Labels:
@@ -236,7 +237,7 @@ def _stack_transforms(cut: Cut) -> dict[str, Any]:
     return {"affine": matrix, "units": (units[0], *units)}
 
 
-def _limits(array: np.ndarray) -> tuple[float, float]:
+def limits(array: np.ndarray) -> tuple[float, float]:
     """Return fixed contrast limits: the whole range of uint8, else that of the values."""
     if array.dtype == np.uint8:
         return 0.0, 255.0

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from qtpy.QtWidgets import QCheckBox, QHBoxLayout, QLabel, QWidget
 
+from medsynth_core.live_runs import EACH, EACH_TIP
+
 
 class LiveRow(QWidget):
     """Shows the switch and a few words."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.switch = QCheckBox("each stroke", self)
-        self.switch.setToolTip("Refine the shown slice after each stroke: at once in one step, in full after a short pause")
+        self.switch = QCheckBox(EACH, self)
+        self.switch.setToolTip(EACH_TIP)
         self._status = QLabel(self)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)

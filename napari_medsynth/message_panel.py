@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from qtpy.QtCore import QSize, Qt
 from qtpy.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QToolButton, QVBoxLayout, QWidget
 
+from medsynth_core import engine_view
 from medsynth_core.errors import MedSynthError
 from medsynth_core.lamp import Lamp
+from medsynth_core.sentences import sentence
 from napari_medsynth import theme
 from napari_medsynth.engine_pill import copy
 from napari_medsynth.fixes import fix_for
@@ -28,8 +30,8 @@ class Message:
 
 def failure(problem: MedSynthError, acts: Mapping[str, Callable[[], None]], report: str) -> Message:
     """Return the message for an error: its sentence, and the fix for its kind if `acts` knows how to do it."""
-    text, fix = str(problem), fix_for(problem)
-    return Message(Lamp.RED, f"{text[:1].upper()}{text[1:]}.", fix if fix in acts else "", acts.get(fix, lambda: None), report)
+    text, fix = f"{sentence(problem)}.", fix_for(problem)
+    return Message(Lamp.RED, text, fix if fix in acts else "", acts.get(fix, lambda: None), report)
 
 
 class MessagePanel(QFrame):
@@ -45,7 +47,7 @@ class MessagePanel(QFrame):
         self._text.setTextFormat(Qt.TextFormat.PlainText)
         self._text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.fix = QPushButton(self)
-        self.copy = QPushButton("Copy diagnostics", self)
+        self.copy = QPushButton(engine_view.COPY, self)
         self._close = QToolButton(self)
         self._close.setText("×")
         self._close.setToolTip("Close this message")

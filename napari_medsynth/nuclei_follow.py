@@ -12,6 +12,7 @@ from napari.layers import Image, Labels
 from medsynth_core.errors import MedSynthError
 from medsynth_core.lamp import Lamp
 from medsynth_core.run import Made
+from medsynth_core.sentences import sentence
 from napari_medsynth.message_panel import Message
 from napari_medsynth.nuclei_desk import NucleiDesk
 from napari_medsynth.nuclei_edit import NucleusEditor
@@ -46,7 +47,7 @@ class Follow:
         panel.hand.tool_wanted.connect(self._tool_wanted)
         panel.hand.undo_wanted.connect(self.undo)
         editor.tool_changed.connect(lambda tool: panel.hand.show_tool("" if tool is None else str(tool)))
-        editor.refused.connect(lambda text: self._warn(f"{text[:1].upper()}{text[1:]}."))
+        editor.refused.connect(lambda text: self._warn(f"{sentence(text)}."))
         editor.edited.connect(self._edited)
         desk.changed.connect(self.look)
 

@@ -8,19 +8,20 @@ from typing import Any
 import napari
 from qtpy.QtWidgets import QDockWidget, QWidget
 
-TRAIN = "train"
+TRAIN, JOBS = "train", "jobs"
 PANELS = {
     "synthesize": ("Synthesize", "synthesize_widget:SynthesizeWidget"),
     "refine": ("Refine", "refine_widget:RefineWidget"),
     "tumor": ("Grow a tumor volume", "tumor_widget:TumorWidget"),
     "nuclei": ("Nuclei + histology", "nuclei_widget:NucleiWidget"),
     TRAIN: ("Train on your own cases", "train_widget:TrainWidget"),
+    JOBS: ("Jobs", "jobs_widget:JobsWidget"),
 }
 """Name and widget by engine, as the manifest has them. Imported late: panels open one another."""
 
 
 def open_panel(viewer: napari.Viewer, which: str) -> Any:
-    """Return the panel of an engine, or that for training: the one that is open, brought to the front, else a new one."""
+    """Return a panel by its key in PANELS: the one that is open, brought to the front, else a new one."""
     name, where = PANELS[which]
     module, kind_name = where.split(":")
     kind = getattr(importlib.import_module(f"napari_medsynth.{module}"), kind_name)

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import enum
-
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QKeySequence, QShortcut
 from qtpy.QtWidgets import QPushButton, QWidget
 
+from medsynth_core import run_button
+from medsynth_core.run_button import Mode
 from napari_medsynth import theme
-
-
-class Mode(enum.StrEnum):
-    """What a click does."""
-
-    READY = "ready"
-    RUNNING = "running"
-    CANCELLING = "cancelling"
 
 
 class PrimaryButton(QPushButton):
@@ -28,8 +20,7 @@ class PrimaryButton(QPushButton):
     def __init__(self, theme_name: str, verb: str, tooltip: str, parent: QWidget | None = None) -> None:
         """`verb` is what the button says when it is ready, `tooltip` what a click then does."""
         super().__init__(parent)
-        self._texts = {Mode.READY: verb, Mode.RUNNING: "Cancel", Mode.CANCELLING: "Cancelling…"}
-        self._tooltips = {Mode.READY: tooltip, Mode.RUNNING: "Stop (Esc)", Mode.CANCELLING: "Stopping…"}
+        self._verb, self._tip = verb, tooltip
         self._blocked = ""
         self._mode = Mode.READY
         self.setMinimumHeight(34)
@@ -56,7 +47,7 @@ class PrimaryButton(QPushButton):
 
     def set_verb(self, verb: str, tooltip: str) -> None:
         """Stand for another start: what the button says when it is ready, and what a click then does."""
-        self._texts[Mode.READY], self._tooltips[Mode.READY] = verb, tooltip
+        self._verb, self._tip = verb, tooltip
         self._show()
 
     def block(self, reason: str) -> None:
@@ -65,11 +56,11 @@ class PrimaryButton(QPushButton):
         self._show()
 
     def _show(self) -> None:
-        self.setText(self._texts[self._mode])
-        blocked = self._blocked if self._mode is Mode.READY else ""
-        self.setEnabled(not blocked and self._mode is not Mode.CANCELLING)
+        shown = run_button.face(self._mode, self._verb, self._tip, self._blocked)
+        self.setText(shown.text)
+        self.setToolTip(shown.tip)
+        self.setEnabled(shown.enabled)
         self._escape.setEnabled(self._mode is Mode.RUNNING)
-        self.setToolTip(blocked or self._tooltips[self._mode])
 
     def _clicked(self) -> None:
         if self._mode is Mode.READY:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from qtpy.QtWidgets import QLabel, QProgressBar, QVBoxLayout, QWidget
 
-from medsynth_core.preflight import show_seconds
 from medsynth_core.run import RunProgress
 
 
@@ -30,9 +29,8 @@ class ProgressRow(QWidget):
 
     def show_progress(self, progress: RunProgress) -> None:
         """Show how far the run is."""
-        left = "" if progress.seconds_left is None else f"{show_seconds(progress.seconds_left)} left"
         self.bar.setUpdatesEnabled(False)  # else the bar paints the window before it returns: 20 ms and more in this thread
         self.bar.setValue(round(1000 * progress.share))
         self.bar.setUpdatesEnabled(True)
-        self.line.setText(" · ".join(part for part in (progress.text, left) if part))
+        self.line.setText(progress.line)
         self.show()

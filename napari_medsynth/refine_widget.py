@@ -14,6 +14,7 @@ from medsynth_core.client import Client
 from medsynth_core.errors import MedSynthError, ShapeError
 from medsynth_core.lamp import Lamp
 from medsynth_core.live import Quality
+from medsynth_core.live_draft import drafted
 from medsynth_core.preflight import Chip, Fix
 from medsynth_core.protocol import DeviceInfo, ModelCard, ParamInfo, Scalar
 from medsynth_core.refine_preflight import check_mask
@@ -34,7 +35,6 @@ from napari_medsynth.uncertainty_tour import UncertaintyTour
 
 HAS_A_ROW = ("strength", "axis", "coarse")
 """Parameters that the panel sets by itself: strength has its row, the axis follows the viewer, a coarse network is asked for."""
-DRAFT = {"steps": 1, "samples": 1}
 SEED = 0
 """One seed for all runs: the same strokes give the same boundary, and a preview does not shimmer."""
 
@@ -67,7 +67,9 @@ class RefineWidget(EngineWidget):
         chips = self.look(None, None)
         if reason := self.model.lacking() or preflight.blocking(chips):
             raise MedSynthError(reason)
-        return self.session.run(self._request(subject, DRAFT if quality is Quality.DRAFT else {}))
+        asked = self._request(subject, {})
+        draft = drafted(self.model.params(), asked.params) if quality is Quality.DRAFT else asked.params
+        return self.session.run(dataclasses.replace(asked, params=draft))
 
     def place(self, made: Made) -> None:
         """Preview the result of the button's run and let clicks on the canvas go to it."""

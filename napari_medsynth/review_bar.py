@@ -8,6 +8,8 @@ from qtpy.QtCore import QSize, Signal
 from qtpy.QtGui import QColor, QPixmap
 from qtpy.QtWidgets import QCheckBox, QFrame, QHBoxLayout, QLabel, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
+from medsynth_core import uncertain_walk
+
 CLICKS = "Click a change to accept it, Shift+click to reject it."
 ELSEWHERE = "Select the layer “Refine preview” to accept changes by clicking on them."
 
@@ -47,9 +49,9 @@ class ReviewBar(QFrame):
         self.reject = _button("Reject", "Leave this change out (R)")
         self.accept_all = _button("Accept all", "Write all changes into the mask, as one step of undo")
         self.discard = _button("Discard", "Throw the preview away; the mask stays as it is")
-        self.uncertainty = QCheckBox("Uncertainty", self)
-        self.uncertainty.setToolTip("Show where the runs disagree: bright is uncertain")
-        self.next_place = _button("Next uncertain place", "Go to the next of the places where the result is least sure")
+        self.uncertainty = QCheckBox(uncertain_walk.SHOW, self)
+        self.uncertainty.setToolTip(uncertain_walk.SHOW_TIP)
+        self.next_place = _button(uncertain_walk.NEXT, uncertain_walk.NEXT_TIP)
         self.place = QLabel(self)
         self.hint = QLabel(self)
         self.hint.setWordWrap(True)
@@ -78,9 +80,7 @@ class ReviewBar(QFrame):
         """Show which uncertain place is looked at, such as `2 of 7`."""
         self.place.setText(text)
         self.next_place.setEnabled(enabled)
-        self.next_place.setToolTip(
-            "Go to the next of the places where the result is least sure" if enabled else "The result is sure everywhere"
-        )
+        self.next_place.setToolTip(uncertain_walk.NEXT_TIP if enabled else uncertain_walk.SURE)
 
     def _wire(self) -> None:
         self.back.clicked.connect(lambda: self.step_wanted.emit(-1))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 import napari
 import napari.viewer
@@ -49,6 +50,7 @@ class TumorWidget(EngineWidget):
         self.growth = GrowView(napari_viewer, panel.grow, self)
         self._request: RunRequest | None = None
         self._stopped: Standing | None = None
+        self._known: Mapping[str, Any] = {}
         panel.seed_row.restore(self.remembered.seed, self.remembered.seed_locked, 1)
         panel.grow.resume_wanted.connect(self._resume)
         panel.grow.keep_wanted.connect(self._keep)
@@ -98,6 +100,7 @@ class TumorWidget(EngineWidget):
             return
         self.growth.rest()
         self._stopped = (run.standing or run.request.goes_on) if ending is not Ending.DONE else None
+        self._known = run.recipe
         if ending is Ending.DONE:
             self._check_arrival()
         elif self.growth.begun and self._stopped is not None:
@@ -179,8 +182,9 @@ class TumorWidget(EngineWidget):
         self._timed = ""  # a part of the time says nothing of the next whole
 
     def _keep(self) -> None:
-        self._stopped = None
-        self.growth.keep()
+        stopped, self._stopped = self._stopped, None
+        if stopped is not None:
+            self.growth.keep(self._known, stopped.job)
 
     def _discard(self) -> None:
         self._stopped = None

@@ -10,6 +10,7 @@ import numpy as np
 from napari.layers import Image
 
 from medsynth_core.uncertain import uncertain_places
+from medsynth_core.uncertain_walk import Walk
 from medsynth_core.volume import Volume
 from napari_medsynth import camera, layers
 from napari_medsynth.connections import Connections
@@ -30,13 +31,12 @@ class UncertaintyTour:
         self.viewer_events.add(viewer.layers.events.removed, self._layer_removed)
         self._made: tuple[Volume, Cut, dict[str, Any]] | None = None
         self._layer: Image | None = None
-        self._places: list[tuple[int, ...]] | None = None
-        self._at = 0
+        self._walk: Walk | None = None
 
     @property
     def text(self) -> str:
         """Which place is looked at, such as `2 of 7`; empty before the first."""
-        return f"{self._at} of {len(self.places)}" if self._at else ""
+        return self._walk.text if self._walk else ""
 
     @property
     def unsure(self) -> bool:
@@ -44,18 +44,18 @@ class UncertaintyTour:
         return self._made is not None and bool(self._made[0].array.any())
 
     @property
-    def places(self) -> list[tuple[int, ...]]:
-        """The uncertain places as pixels of the cut, worst first; found when they are first asked for."""
-        if self._places is None:
+    def walk(self) -> Walk:
+        """The walk to the uncertain places, pixels of the cut; found when they are first asked for."""
+        if self._walk is None:
             volume, cut, _ = self._made if self._made else (None, None, None)
-            self._places = uncertain_places(layers.as_pixels(volume, cut), cut.along) if volume and cut else []
-        return self._places
+            self._walk = Walk(uncertain_places(layers.as_pixels(volume, cut), cut.along) if volume and cut else ())
+        return self._walk
 
     def take(self, volume: Volume, cut: Cut, recipe: Mapping[str, Any]) -> None:
         """Hold a new uncertainty; a layer that is shown shows it."""
         shown = self._layer is not None
         same = self._made is not None and self._made[1].index == cut.index and self._made[0].size == volume.size
-        self._made, self._places, self._at = (volume, cut, dict(recipe)), None, 0
+        self._made, self._walk = (volume, cut, dict(recipe)), None
         if self._layer is not None and same:
             self._layer.data = layers.result_layer(volume, cut, NAME, recipe).data
         elif shown:
@@ -65,7 +65,7 @@ class UncertaintyTour:
     def clear(self) -> None:
         """Hold nothing."""
         self.show(False)
-        self._made, self._places, self._at = None, [], 0
+        self._made = self._walk = None
 
     def show(self, shown: bool) -> None:
         """Add the layer or take it away; what is active in the viewer stays active."""
@@ -87,10 +87,9 @@ class UncertaintyTour:
 
     def go_on(self, mask: napari.layers.Labels) -> None:
         """Look at the next uncertain place, after the last at the first again."""
-        if self._made is None or not self.places:
+        if self._made is None or (found := self.walk.next()) is None:
             return
-        self._at = self._at % len(self.places) + 1
-        place = layers.layer_index(self._made[1], tuple(np.array([i]) for i in self.places[self._at - 1]))
+        place = layers.layer_index(self._made[1], tuple(np.array([i]) for i in found))
         camera.look_at(self._viewer, mask, tuple(int(axis[0]) for axis in place))
 
     def _layer_removed(self, event: Any) -> None:

@@ -39,14 +39,21 @@ _OCTETS = {"Content-Type": "application/octet-stream"}
 _NARROWER = {"bool": "uint8", "int8": "int16", "int64": "int32", "uint64": "uint32", "float16": "float32", "float64": "float32"}
 
 
-def connect(home: Path | None = None, start: bool = True, name: str = "python", python: str = "") -> Client:
+def connect(
+    home: Path | None = None,
+    start: bool = True,
+    name: str = "python",
+    python: str = "",
+    environ: Mapping[str, str] | None = None,
+) -> Client:
     """Return a client of this user's service, which is started when none runs.
 
     `home` is the state folder (default: the user's), `name` tells other clients who is there, `python` the interpreter that
-    has the service installed (default: this one). Raises ServiceUnavailableError when there is none and it cannot be started,
-    ApiVersionError when the running one is of another version.
+    has the service installed (default: this one), `environ` what it is started with (default: what this program has now).
+    Raises ServiceUnavailableError when there is none and it cannot be started, ApiVersionError when the running one is of
+    another version.
     """
-    link = Link(home or places.state_folder(), python, start)
+    link = Link(home or places.state_folder(), python, start, environ)
     try:
         return Client(link, name)
     except BaseException:

@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from medsynth_core.lamp import Lamp
 from medsynth_core.protocol import DeviceInfo, ServiceStatus, WorkerState
 
+START, STOP, FREE, SHOW_LOG, COPY = "Start engine", "Stop engine", "Free memory", "Show log", "Copy diagnostics"
+"""What can be done with the engine, in the pill's menu."""
+LOG_TITLE, LOG_SIZE = "MedSynth engine log", (760, 420)
+
 
 @dataclass(frozen=True)
 class EngineView:

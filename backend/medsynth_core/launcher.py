@@ -53,10 +53,13 @@ def find(home: Path) -> Address:
     return address
 
 
-def find_or_start(home: Path, python: str = "", seconds: float = START_SECONDS) -> Address:
+def find_or_start(
+    home: Path, python: str = "", seconds: float = START_SECONDS, environ: Mapping[str, str] | None = None
+) -> Address:
     """Return the address of the running service; start one where none runs, replace an older one that has no jobs.
 
-    `python` is the interpreter of the service's environment, by default the running one. Raises ServiceUnavailableError
+    `python` is the interpreter of the service's environment, by default the running one; `environ` what it is started with, by
+    default what we have now (a viewer that changed its own says what it was started with). Raises ServiceUnavailableError
     when none answers within `seconds`, ApiVersionError when an older one is still working or the running one is newer.
     """
     try:
@@ -65,7 +68,7 @@ def find_or_start(home: Path, python: str = "", seconds: float = START_SECONDS) 
         replace_older(home)
     except ServiceUnavailableError:
         pass
-    return _start(home, python or sys.executable, time.monotonic() + seconds)
+    return _start(home, python or sys.executable, time.monotonic() + seconds, os.environ if environ is None else environ)
 
 
 def replace_older(home: Path) -> None:
@@ -98,13 +101,13 @@ def stop(home: Path, force: bool = False) -> None:
         raise ServiceError("the service has jobs: wait for them, or use --force (they go on at the next start)")
 
 
-def missing_packages(python: str) -> tuple[str, ...]:
+def missing_packages(python: str, environ: Mapping[str, str] = os.environ) -> tuple[str, ...]:
     """Return which packages of the service the interpreter `python` lacks; nothing is imported."""
     if python == sys.executable:
         return tuple(name for name in REQUIRED if importlib.util.find_spec(name) is None)
     command = [python, "-c", _LIST_MISSING, *REQUIRED]
     try:
-        answer = subprocess.run(command, env=clean_environment(os.environ), capture_output=True, text=True, timeout=30)
+        answer = subprocess.run(command, env=clean_environment(environ), capture_output=True, text=True, timeout=30)
     except (OSError, subprocess.TimeoutExpired):
         raise ServiceUnavailableError("the chosen Python does not run: choose the one of the service's environment") from None
     return tuple(answer.stdout.split())
@@ -124,12 +127,12 @@ def clean_environment(environ: Mapping[str, str]) -> dict[str, str]:
     return kept
 
 
-def _start(home: Path, python: str, deadline: float) -> Address:
-    if missing := missing_packages(python):
+def _start(home: Path, python: str, deadline: float, environ: Mapping[str, str]) -> Address:
+    if missing := missing_packages(python, environ):
         raise ServiceUnavailableError(
             f'the service needs {", ".join(missing)}, not installed here: run pip install "napari-medsynth[service]"'
         )
-    process, patience = _spawn(home, python), 0.0
+    process, patience = _spawn(home, python, environ), 0.0
     while time.monotonic() < deadline:
         try:
             return find(home)
@@ -143,11 +146,11 @@ def _start(home: Path, python: str, deadline: float) -> Address:
         if process.returncode == 0:
             patience = patience or time.monotonic() + 2.0
             if time.monotonic() > patience:
-                process, patience = _spawn(home, python), 0.0
+                process, patience = _spawn(home, python, environ), 0.0
     raise ServiceUnavailableError("the service does not answer: read why with `msynth engine logs`, then end its process")
 
 
-def _spawn(home: Path, python: str) -> subprocess.Popen[bytes]:
+def _spawn(home: Path, python: str, environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     logs = home / "logs"
     logs.mkdir(mode=0o700, exist_ok=True)
@@ -159,7 +162,7 @@ def _spawn(home: Path, python: str) -> subprocess.Popen[bytes]:
         process = subprocess.Popen(
             command,
             cwd=home,
-            env=clean_environment(os.environ),
+            env=clean_environment(environ),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

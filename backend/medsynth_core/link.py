@@ -13,6 +13,7 @@ import http.client
 import logging
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from medsynth_core import launcher
@@ -26,11 +27,11 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.02, 1.0
 class Link:
     """The way to the service whose state is in `home`; safe to use from several threads at once.
 
-    `python` is the interpreter that may start it; with `start=False` only a running service is used.
+    `python` is the interpreter that may start it, and `environ` what with; with `start=False` only a running service is used.
     """
 
-    def __init__(self, home: Path, python: str = "", start: bool = True) -> None:
-        self._home, self._python, self._may_start = home, python, start
+    def __init__(self, home: Path, python: str = "", start: bool = True, environ: Mapping[str, str] | None = None) -> None:
+        self._home, self._python, self._may_start, self._environ = home, python, start, environ
         self._address: Address | None = None
         self._connections = Connections()
         self._locating = threading.Lock()
@@ -94,5 +95,5 @@ class Link:
     def _find(self, request: Request) -> Address:
         crashed = launcher.read_address(self._home) is not None and request.patience > 0
         if self._may_start and not self._closed.is_set() and (request.start or crashed):
-            return launcher.find_or_start(self._home, self._python)
+            return launcher.find_or_start(self._home, self._python, environ=self._environ)
         return launcher.find(self._home)

@@ -14,6 +14,7 @@ from medsynth_core import vocabulary
 from medsynth_core.errors import InputError, LabelError
 from medsynth_core.lamp import Lamp
 from medsynth_core.protocol import Capabilities, DeviceInfo, ModelCard
+from medsynth_core.sentences import sentence
 
 LOW_MEMORY = 1 * 2**30
 LARGEST_SIDE = 4096
@@ -100,9 +101,9 @@ def check_values(values: np.ndarray, share: float | None, card: ModelCard | None
     try:
         vocabulary.understand(values, card.labels)
     except LabelError as problem:
-        return Chip(Lamp.RED, "Unknown label", _sentence(problem), Fix.MAP_LABELS)
+        return Chip(Lamp.RED, "Unknown label", f"{sentence(problem)}.", Fix.MAP_LABELS)
     except InputError as problem:
-        return Chip(Lamp.RED, "Not a mask" if values.any() else "Mask is empty", _sentence(problem))
+        return Chip(Lamp.RED, "Not a mask" if values.any() else "Mask is empty", f"{sentence(problem)}.")
     names = ", ".join(label.name for label in vocabulary.foreground(card.labels))
     painted = "" if share is None else f"{share:.1%} of the mask is painted; "
     return Chip(Lamp.GREEN, "Labels", f"{painted}the model knows {names}.")
@@ -155,8 +156,3 @@ def show_seconds(seconds: float) -> str:
     if seconds < 10:
         return f"{seconds:.1f} s"
     return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
-
-
-def _sentence(problem: Exception) -> str:
-    text = str(problem)
-    return f"{text[:1].upper()}{text[1:]}."

@@ -9,14 +9,15 @@ import enum
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
 
 from medsynth_core.client import Client, Job
-from medsynth_core.errors import JobCancelledError, MedSynthError
+from medsynth_core.errors import JobCancelledError, MedSynthError, ServiceUnavailableError
 from medsynth_core.job import STATE
+from medsynth_core.preflight import show_seconds
 from medsynth_core.protocol import Event, EventKind, JobInfo, JobState, OutputInfo, Scalar
 from medsynth_core.volume import Volume
 
@@ -57,6 +58,12 @@ class RunProgress:
     share: float
     seconds_left: float | None
     text: str
+
+    @property
+    def line(self) -> str:
+        """What happens and the time left, as far as they are known."""
+        left = "" if self.seconds_left is None else f"{show_seconds(self.seconds_left)} left"
+        return " · ".join(part for part in (self.text, left) if part)
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,6 +124,8 @@ class Run:
         self._last_seconds: float | None = None
         self._streamed: set[str] = set()
         self.standing: Standing | None = None
+        self.recipe = _asked(request)
+        """What repeats the newest job; of one that did not get to its end, as far as it is known."""
 
     def start(self) -> None:
         """Begin, on a thread of its own."""
@@ -140,14 +149,19 @@ class Run:
             for seed in self.request.seeds:
                 if not self._cancelled.is_set():
                     self._jobs.append(self._submit(client, seed))
+            self.request = replace(self.request, inputs={})  # the service has them: a volume is not held for a whole run
             if self._cancelled.is_set():
                 self._cancel_jobs()
             for index, (seed, job) in enumerate(zip(self.request.seeds, self._jobs, strict=False)):
                 self._follow(index, seed, job)
             self._end(Ending.CANCELLED if self._cancelled.is_set() else Ending.DONE)
         except JobCancelledError as problem:  # by this run, or by another client that shows the same list
+            self._learn_recipe()
             self._end(Ending.CANCELLED, problem)
+        except ServiceUnavailableError as problem:
+            self._end(Ending.FAILED, problem)
         except MedSynthError as problem:
+            self._learn_recipe()
             self._end(Ending.FAILED, problem)
         except Exception as problem:
             log.exception("run failed")
@@ -157,7 +171,10 @@ class Run:
         request = self.request
         if request.goes_on is not None:
             job = client.job(request.goes_on.job)
-            self._streamed = {output.name for output in job.resume().outputs if output.kind != STATE}
+            info = job.info()
+            if info.state in (JobState.CANCELLED, JobState.FAILED):  # else a service that was killed took it up by itself
+                info = job.resume()
+            self._streamed = {output.name for output in info.outputs if output.kind != STATE}
             return job
         if request.again is not None:
             return client.repeat(request.again)
@@ -174,8 +191,17 @@ class Run:
         if self.request.streams:
             job.wait()
         outputs = {} if self.request.streams else _outputs(job)
-        made = Made(seed, outputs, job.info().recipe, job.id, self._last_seconds or 0.0)
+        self.recipe = job.info().recipe
+        made = Made(seed, outputs, self.recipe, job.id, self._last_seconds or 0.0)
         self._tell(lambda to: to.run_made(self, made))
+
+    def _learn_recipe(self) -> None:
+        """Ask what the service knows of a job that was stopped; without an answer what was asked for has to do."""
+        if self._jobs and self.standing is not None:
+            try:
+                self.recipe = self._jobs[-1].info().recipe or self.recipe
+            except MedSynthError as problem:
+                log.info("job %s: no recipe: %s", self.standing.job, problem.code)
 
     def _heed(self, index: int, event: Event) -> None:
         if event.kind is EventKind.STATE and event.state is JobState.RUNNING:
@@ -213,6 +239,13 @@ class Run:
 
     def _end(self, ending: Ending, problem: MedSynthError | None = None) -> None:
         self._tell(lambda to: to.run_ended(self, ending, problem))
+
+
+def _asked(request: RunRequest) -> dict[str, Any]:
+    """Return what a request says of what it makes, in the words of a recipe."""
+    asked = request.again.request if request.again is not None else None
+    seed, params = (asked.seed, asked.params) if asked is not None else (next(iter(request.seeds), 0), request.params)
+    return {"engine": request.engine, "model": request.model, "seed": seed, "params": dict(params)}
 
 
 def _outputs(job: Job) -> dict[str, Volume]:

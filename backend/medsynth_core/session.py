@@ -22,6 +22,7 @@ from medsynth_core.errors import MedSynthError, ServiceUnavailableError
 from medsynth_core.lamp import Lamp
 from medsynth_core.protocol import Capabilities, ServiceStatus, WorkerState
 from medsynth_core.run import Run, RunListener, RunRequest
+from medsynth_core.sentences import sentence
 
 log = logging.getLogger(__name__)
 AnswerT = TypeVar("AnswerT")
@@ -167,6 +168,7 @@ class Session:
             if self._wanted:
                 self._look()
             else:
+                self.status = None
                 self._show(engine_view.STOPPED)
             self._wake.wait(POLL_SECONDS)
 
@@ -176,10 +178,10 @@ class Session:
             status = client.status()
         except ServiceUnavailableError as problem:
             self.status = None
-            self._show(engine_view.away(_sentence(problem)))
+            self._show(engine_view.away(sentence(problem)))
             return
         except MedSynthError as problem:
-            self._show(EngineView(Lamp.RED, "Problem", _sentence(problem), False))
+            self._show(EngineView(Lamp.RED, "Problem", sentence(problem), False))
             return
         except Exception:
             log.exception("looking at the engine failed")
@@ -241,8 +243,3 @@ class Session:
 def _offer(capabilities: Capabilities) -> Capabilities:
     """Return what the form depends on: free memory and the number of clients change all the time."""
     return replace(capabilities, device=None, clients=0)
-
-
-def _sentence(problem: Exception) -> str:
-    text = str(problem)
-    return f"{text[:1].upper()}{text[1:]}"

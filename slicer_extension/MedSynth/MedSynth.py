@@ -26,8 +26,8 @@ class MedSynth(ScriptedLoadableModule):
         parent.dependencies = ["Segmentations", "Volumes", "SubjectHierarchy"]
         parent.contributors = ["MedSynth developers"]
         parent.helpText = (
-            "Paint segments and synthesize the image that goes with them; refine a rough segmentation; grow a tumor volume. "
-            "For research and for training algorithms, never for diagnosis."
+            "Paint segments and synthesize the image that goes with them; refine a rough segmentation; grow a tumor volume; "
+            "make nuclei with their histology. For research and for training algorithms, never for diagnosis."
         )
         parent.acknowledgementText = "Methods were implemented from their papers; THIRD_PARTY.md names them."
         slicer.app.connect("startupCompleted()", startup.register)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
+import shutil
+import subprocess
 import tempfile
 import threading
 import time
@@ -14,6 +17,19 @@ from typing import Any
 import numpy as np
 import pytest
 
+
+def _take_a_screen_of_its_own() -> None:
+    """Of several test processes, each has its own virtual screen: on one screen their windows take each other's keyboard."""
+    if os.environ.get("PYTEST_XDIST_WORKER", "gw0") == "gw0" or shutil.which("Xvfb") is None:
+        return
+    told, tell = os.pipe()
+    command = ["Xvfb", "-displayfd", str(tell), "-screen", "0", "1600x1200x24"]
+    screen = subprocess.Popen(command, pass_fds=(tell,), stderr=subprocess.DEVNULL)
+    os.environ["DISPLAY"] = f":{os.read(told, 16).decode().strip()}"
+    atexit.register(screen.terminate)
+
+
+_take_a_screen_of_its_own()
 _HOME = Path(tempfile.mkdtemp(prefix="medsynth-gui-"))
 os.environ["NAPARI_CONFIG"] = str(_HOME / "napari.yaml")  # before napari is imported: the user's settings are never read
 

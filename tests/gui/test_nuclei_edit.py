@@ -68,12 +68,16 @@ class Hand(Desk):
         QApplication.processEvents()
 
     def over(self, at: Place) -> None:
-        """Move the mouse to a place, no button pressed."""
-        canvas, point = self.place(at)
+        """Move the mouse to a place, no button pressed; again where the canvas has just found another size."""
         self.viewer.cursor.position = (-1.0,) * self.viewer.dims.ndim
+        self.wait("the mouse there", lambda: self._moved(at))
+
+    def _moved(self, at: Place) -> bool:
+        canvas, point = self.place(at)
         strokes.QTest.mouseMove(canvas, point + QPoint(1, 0))
         strokes.QTest.mouseMove(canvas, point)
-        self.wait("the mouse there", lambda: np.allclose(self.viewer.cursor.position[-2:], at, atol=0.3))
+        QApplication.processEvents()
+        return np.allclose(self.viewer.cursor.position[-2:], at, atol=0.3)
 
     def undo(self) -> None:
         self.focus()

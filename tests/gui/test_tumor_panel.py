@@ -190,10 +190,14 @@ def test_a_resumed_growth_can_be_cancelled_and_resumed_again(open_tumor: Open, g
 def test_keep_leaves_the_slices_and_says_so_in_the_recipe(open_tumor: Open, growth: Growth) -> None:
     desk = open_tumor()
     cancelled(desk, growth)
+    grown_slices = desk.panel.grow.ruler.order
     strokes.click(desk.panel.grow.keep)
     assert len(desk.results()) == 2
     assert not desk.panel.grow.choice.isVisible()
-    assert all(layer.metadata["medsynth"]["partial"] is True for layer in pair(desk))
+    for recipe in (layer.metadata["medsynth"] for layer in pair(desk)):
+        assert (recipe["partial"], recipe["engine"], recipe["synthetic"]) == (True, "tumor", True)
+        assert recipe["slices"] == sorted(grown_slices)
+        assert recipe["job"]
 
 
 def test_discard_takes_the_layers_away(open_tumor: Open, growth: Growth) -> None:

@@ -247,6 +247,7 @@ def bare_node() -> Any:
     ("what", "words"),
     [
         (lambda: conversion.volume_of(None), "no node holds no voxels"),
+        (lambda: conversion.volume_of(segmentation_on(volume_node(oblique()))[0]), "painted is no volume"),
         (
             lambda: conversion.volume_of(slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "bare")),
             "bare holds no voxels",

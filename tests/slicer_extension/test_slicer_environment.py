@@ -26,6 +26,7 @@ from tests.running import PYTHON, is_alive, wait_for
 PLAN = Plan("napari-medsynth[service]==0.1.0", needed_bytes=1)
 Usage = namedtuple("Usage", "total used free")
 HERE = Path(__file__).parent
+GOOD = {"version": "3 12", "venv": "ok", "install": "ok", "imports": "ok"}
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the pretended interpreter is a shell script")
 
 
@@ -37,7 +38,7 @@ class Fake:
         folder.mkdir()
         self.python = str(shutil.copy(HERE / "fake_python.sh", folder / "python3.12"))
         os.chmod(self.python, 0o755)
-        self.does(version="3 12", install="ok", imports="ok")
+        self.does(**GOOD)
 
     def does(self, **what: str) -> None:
         for name, text in what.items():
@@ -64,7 +65,7 @@ def folders(home: Path) -> list[str]:
 
 
 def assert_next_try_works(home: Path, fake: Fake) -> None:
-    fake.does(version="3 12", install="ok", imports="ok")
+    fake.does(**GOOD)
     used = create(home, fake)
     assert environment.chosen(home) == used
     assert Path(used.python).is_file()
@@ -83,11 +84,12 @@ def test_an_environment_is_made_verified_and_used(home: Path, fake: Fake) -> Non
 
 
 def test_pip_never_sees_what_slicer_sets_for_itself(home: Path, fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "QT_PLUGIN_PATH"):
+    for name in ("PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "QT_PLUGIN_PATH", "PIP_TARGET", "PIP_PREFIX", "PIP_USER"):
         monkeypatch.setenv(name, "/poison")
     create(home, fake)
     seen = (fake.folder / "environ").read_text()
     assert "HOME=" in seen
+    assert "PIP_USER=0" in seen
     assert "/poison" not in seen
 
 
@@ -98,6 +100,8 @@ FAILURES: dict[str, tuple[dict[str, str], Reason, str]] = {
     "an old Python": ({"version": "3 9"}, Reason.WRONG_PYTHON, r"Python 3\.9: it must be 3\.11 to 3\.13"),
     "a Python that is too new": ({"version": "3 14"}, Reason.WRONG_PYTHON, r"Python 3\.14"),
     "something that is no Python": ({"version": ""}, Reason.WRONG_PYTHON, "is no Python interpreter"),
+    "a Python without the part that makes environments": ({"venv": "not"}, Reason.CANNOT_MAKE, r"apt install python3\.12-venv"),
+    "an installer that is killed": ({"install": "killed"}, Reason.KILLED, "ended from outside .signal 9; is memory short"),
     "what was installed does not import": ({"imports": "zarr"}, Reason.BROKEN, "No module named 'zarr'"),
 }
 
@@ -260,9 +264,13 @@ def test_the_first_interpreter_that_runs_and_fits_is_taken(fake: Fake) -> None:
     for name in ("python3.13", "python3.11"):
         shutil.copy(fake.python, fake.folder / name)
     (fake.folder / "python3.13").write_text("#!/bin/sh\necho pyenv: python3.13: command not found >&2\nexit 127\n")
+    (fake.folder / "cat").symlink_to(shutil.which("cat") or "")  # what the pretended ones need themselves
     path = {**os.environ, "PATH": f"{fake.folder}:/usr/bin:/bin"}
     assert environment.fitting(path) == fake.python
-    fake.does(version="3 9")
+    fake.does(venv="not")
+    with pytest.raises(EnvironmentProblem, match="cannot make environments"):
+        environment.fitting({**path, "PATH": str(fake.folder)})
+    fake.does(venv="ok", version="3 9")
     with pytest.raises(EnvironmentProblem, match=r"no Python 3\.11 to 3\.13 was found: install one"):
         environment.fitting({**path, "PATH": str(fake.folder)})
 
@@ -273,6 +281,14 @@ def test_a_machine_without_a_gpu_gets_the_small_torch() -> None:
     assert cuda.torch_index == ""
     assert cpu.needed_bytes < cuda.needed_bytes
     assert cpu.requirement == "napari-medsynth[service]==0.1.0"
+
+
+def test_a_try_that_failed_and_then_went_well_is_not_blamed(home: Path, fake: Fake) -> None:
+    """pip tells of each connection that broke; what failed in the end was the build."""
+    fake.does(install="broken-after-a-retry")
+    with pytest.raises(EnvironmentProblem, match="Failed building wheel for torch") as caught:
+        create(home, fake)
+    assert caught.value.reason is Reason.BROKEN
 
 
 def test_from_a_checkout_the_checkout_is_installed_with_its_pins() -> None:

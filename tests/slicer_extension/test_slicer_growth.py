@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 import slicer
 from MedSynthLib import results, ruler, slice_views
-from MedSynthLib.growing import RECIPE, SYNTHETIC
+from MedSynthLib.growing import JOB, RECIPE, SYNTHETIC
 from MedSynthLib.primary_button import Mode
 from MedSynthLib.ruler import HEIGHT, Ruler
 
@@ -109,7 +110,11 @@ def test_a_result_that_was_stopped_goes_on_where_it_was(panel: Any, widget: Any,
     stopped(panel)
     assert panel._ui.partialRow.isVisibleTo(widget.page)
     node = panel.growing.nodes()["image"]
-    assert '"partial": true' in node.GetAttribute(RECIPE)
+    recipe = json.loads(node.GetAttribute(RECIPE))
+    assert (recipe["partial"], recipe["engine"], recipe["seed"], recipe["params"]["slices"]) == (True, "fake", 0, 60)
+    assert recipe["job"] == node.GetAttribute(JOB)
+    assert recipe["slices"] == sorted(set(panel.growing.arrived["image"]))
+    assert recipe["fake"] is True  # what the engine noted, too
     assert node.GetAttribute(SYNTHETIC) == "true"
     panel._ui.resumeButton.click()
     assert panel._ui.runButton.text == "Cancel"
@@ -151,7 +156,7 @@ def offer_doubt(panel: Any, voxels: np.ndarray) -> Any:
     for z, plane in enumerate(voxels):
         panel.growth.put("uncertainty", z, plane[None])
     panel.run_ended(panel._run, Ending.DONE, None)
-    MainThread().until(lambda: panel.growth.doubt.places is not None, 30)
+    MainThread().until(lambda: panel.growth.doubt.walk.places is not None, 30)
     return panel.growth.nodes.nodes()["uncertainty"]
 
 
@@ -182,7 +187,7 @@ def test_what_is_sure_is_clear_and_a_result_that_is_sure_of_all_has_no_places(lo
     assert node.GetDisplayNode().GetApplyThreshold()
     assert node.GetDisplayNode().GetLowerThreshold() > 0
     assert not lone_panel._ui.nextDoubtButton.enabled
-    assert lone_panel._ui.nextDoubtButton.toolTip == "It is sure of all"
+    assert lone_panel._ui.nextDoubtButton.toolTip == "The result is sure everywhere"
     newer = offer_doubt(lone_panel, np.full((3, 16, 16), 9, np.uint8))
     assert node.GetScene() is None
     slicer.mrmlScene.RemoveNode(newer)

@@ -10,9 +10,7 @@ import pytest
 import qt
 import slicer
 from MedSynthLib.growing import RECIPE
-from MedSynthLib.history import fits
 from MedSynthLib.primary_button import Mode
-from MedSynthLib.repeating import as_python
 
 from medsynth_core.client import connect
 from medsynth_core.engines.fake import slice_pixels
@@ -38,14 +36,6 @@ def done(panel: Any, home: Path, **params: Any) -> JobInfo:
     MainThread().until(lambda: any(j.id == made.id and j.state.ended for j in panel.history.jobs) or panel.refresh_history(), 60)
     panel._ui.historyTable.cellClicked.emit([j.id for j in panel.history.jobs].index(made.id), 0)
     return made
-
-
-@pytest.mark.parametrize("words", ["", "TUMOR", "lgg talk", "napari done", "flair"])
-def test_a_job_is_found_by_words_of_its_engine_model_program_state_or_note(words: str) -> None:
-    assert fits(job(), words, False)
-    assert not fits(job(), f"{words} nuclei", False)
-    assert not fits(job(), words, True)
-    assert fits(job(starred=True), words, True)
 
 
 def test_what_was_chosen_stays_chosen_while_other_jobs_come(lone_panel: Any) -> None:
@@ -101,13 +91,6 @@ def test_a_job_that_was_forgotten_meanwhile_is_said(panel: Any, home: Path) -> N
     panel._ui.openButton.click()
     MainThread().until(lambda: panel._ui.messageLabel.text, 30)
     assert panel.button.mode is Mode.READY
-
-
-def test_python_without_arrays_says_every_parameter() -> None:
-    text = as_python(job())
-    assert "engine.submit('tumor', model='lgg-flair', seed=7, volume_ml=20.0, place='given')" in text
-    assert 'image = job.result("image")' in text
-    assert "kept" not in text
 
 
 @pytest.mark.parametrize("arrays", [{}, {"mask": np.zeros((8, 8), np.uint8)}], ids=["parameters", "arrays"])

@@ -11,7 +11,8 @@ import pytest
 import qt
 import slicer
 import vtk
-from MedSynthLib import conversion, live_subject
+from MedSynthLib import conversion
+from MedSynthLib.growing import RECIPE
 from MedSynthLib.live_painting import LivePainting
 from MedSynthLib.segments import new_segmentation
 
@@ -54,6 +55,7 @@ class Bench(Desk):
         super().__init__()
         self.liveRow = qt.QWidget(self.page)
         self.liveBox, self.liveLabel = qt.QCheckBox(self.liveRow), qt.QLabel(self.liveRow)
+        self.pinButton = qt.QPushButton(self.liveRow)
         self.grid = volume_node(oblique(), np.zeros(SHAPE, np.uint8))
         self.mask = new_segmentation(self.grid, CARD.labels, "lesion")
         self.form = types.SimpleNamespace(
@@ -222,6 +224,49 @@ def test_an_engine_of_images_shows_one_image_under_the_paint() -> None:
     made.live.end()
 
 
+def test_a_pinned_result_stays_and_the_next_stroke_makes_another_one() -> None:
+    made = Bench(PAINT)
+    made.stroke(2)
+    made.liveBox.setChecked(True)
+    assert not made.pinButton.isVisibleTo(made.page)  # there is nothing yet
+    made.answer(made.runs[0], 77, "image", "image")
+    (pinned,) = made.live.preview.nodes().values()
+    assert made.pinButton.isVisibleTo(made.page)
+    made.pinButton.click()
+    assert pinned.GetName() == "[Synthetic] lesion"
+    assert not made.pinButton.isVisibleTo(made.page)
+    made.stroke(7)
+    made.main.until(lambda: len(made.runs) == 2)
+    made.answer(made.runs[1], 99, "image", "image")
+    (fresh,) = made.live.preview.nodes().values()
+    assert fresh is not pinned
+    assert (slicer.util.arrayFromVolume(pinned) == 77).all()
+    assert (slicer.util.arrayFromVolume(fresh) == 99).all()
+    assert pinned.GetAttribute(RECIPE) == '{"synthetic": true}'
+    made.pinButton.click()
+    assert fresh.GetName() == "[Synthetic] lesion_1"
+    made.live.end()
+    assert pinned.GetScene() is not None
+
+
+def test_an_outline_is_applied_not_pinned(bench: Bench) -> None:
+    bench.answer(bench.runs[0])
+    assert bench.applyButton.isVisibleTo(bench.page)
+    assert not bench.pinButton.isVisibleTo(bench.page)
+
+
+def test_a_result_that_was_deleted_cannot_be_pinned() -> None:
+    made = Bench(PAINT)
+    made.stroke(2)
+    made.liveBox.setChecked(True)
+    made.answer(made.runs[0], 77, "image", "image")
+    slicer.mrmlScene.RemoveNode(next(iter(made.live.preview.nodes().values())))
+    made.live.watch(made.form, made.settings)
+    assert not made.pinButton.isVisibleTo(made.page)
+    made.live.pin()
+    made.live.end()
+
+
 def test_what_cannot_be_sent_is_said_and_the_next_stroke_is_tried_again() -> None:
     made = Bench()
     made.liveBox.setChecked(True)
@@ -246,20 +291,6 @@ def test_switched_off_or_with_the_scene_gone_nothing_runs_any_more(bench: Bench)
     assert bench.previews() == []
     bench.live.end()
     bench.live.end()
-
-
-def test_a_draft_has_the_least_steps_and_runs_of_any_engine() -> None:
-    params = (
-        STEPS,
-        ParamInfo("samples", "Runs", ParamKind.CHOICE, 4, choices=(2, 4)),
-        ParamInfo("guidance", "G", ParamKind.NUMBER, 2.0),
-    )
-    assert live_subject.drafted(params, {"steps": 6, "samples": 4, "guidance": 2.0}) == {
-        "steps": 1,
-        "samples": 2,
-        "guidance": 2.0,
-    }
-    assert live_subject.drafted((), {"k": 1}) == {"k": 1}
 
 
 def test_undo_and_redo_are_edits(bench: Bench) -> None:

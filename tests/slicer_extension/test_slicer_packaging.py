@@ -125,6 +125,27 @@ def test_the_extensions_manager_is_told(fact: str) -> None:
     assert re.search(rf'set\(EXTENSION_{fact} "[^"]+"\)', (EXTENSION / "CMakeLists.txt").read_text("utf-8"))
 
 
+def test_the_pictures_that_the_extensions_manager_loads_are_here_and_small() -> None:
+    described = (EXTENSION / "CMakeLists.txt").read_text("utf-8")
+    told = dict(re.findall(r'set\(EXTENSION_(\w+) "([^"]+)"\)', described))
+    urls = [told["ICONURL"], *told["SCREENSHOTURLS"].split()]
+    assert len(urls) >= 4
+    raw = told["HOMEPAGE"].replace("github.com", "raw.githubusercontent.com") + "/main/"
+    for url in urls:
+        assert url.startswith(raw)
+        where = url.removeprefix(raw)
+        assert (ROOT / where).read_bytes()[:8] == b"\x89PNG\r\n\x1a\n", where
+        assert (ROOT / where).stat().st_size < 200_000
+
+
+def test_the_tutorial_s_pictures_are_here_and_small() -> None:
+    tutorial = (ROOT / "docs" / "slicer.md").read_text("utf-8")
+    pictures = re.findall(r'(?:src="|!\[[^\]]*\]\()(images/[^")]+)', tutorial)
+    assert len(pictures) >= 8
+    for picture in pictures:
+        assert (ROOT / "docs" / picture).stat().st_size < 200_000, picture
+
+
 def test_the_icon_is_a_square_of_128_pixels() -> None:
     png = (EXTENSION / "MedSynth.png").read_bytes()
     assert png[:8] == b"\x89PNG\r\n\x1a\n"
@@ -155,13 +176,15 @@ endmacro()
 
 
 @pytest.mark.skipif(shutil.which("cmake") is None, reason="needs cmake")
-def test_cmake_lays_the_module_and_its_client_side_by_side(tmp_path: Path) -> None:
+@pytest.mark.parametrize("source", [EXTENSION, ROOT], ids=["its folder", "the repository, as the Extensions Index builds it"])
+def test_cmake_lays_the_module_and_its_client_side_by_side(source: Path, tmp_path: Path) -> None:
     (tmp_path / "SlicerConfig.cmake").write_text(SLICER_CONFIG)
     (tmp_path / "empty.cmake").write_text("")
     build = tmp_path / "build"
     compilers = ["-DCMAKE_C_COMPILER_WORKS=1", "-DCMAKE_CXX_COMPILER_WORKS=1", f"-DSlicer_DIR={tmp_path}", "-DBUILD_TESTING=ON"]
-    done = subprocess.run(["cmake", "-S", str(EXTENSION), "-B", str(build), *compilers], capture_output=True, text=True)
+    done = subprocess.run(["cmake", "-S", str(source), "-B", str(build), *compilers], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+    assert "Warning" not in done.stderr
     laid = {path.relative_to(build / "lib").as_posix() for path in (build / "lib").rglob("*") if path.is_file()}
     client = {f"medsynth_core/{name}" for name in listed("CLIENT_SCRIPTS")}
     samples = {f"Resources/MedSynthSamples/{name}" for name in listed("SAMPLE_FILES")}

@@ -16,7 +16,6 @@ from MedSynthLib import conversion, tumor_roi
 from MedSynthLib.engine_page import EnginePage
 from MedSynthLib.forms import ParamForm
 from MedSynthLib.growing import RECIPE, SYNTHETIC
-from MedSynthLib.history import age_text
 from MedSynthLib.panel import Panel
 from MedSynthLib.primary_button import Mode
 from MedSynthLib.scripting import Engine
@@ -140,12 +139,14 @@ def test_what_fails_is_said_in_a_sentence(panel: Panel) -> None:
 def test_a_tumor_s_box_and_its_numbers_follow_each_other(panel: Panel, widget: Any) -> None:
     engine = get_engine("tumor").describe()
     panel.capabilities_changed(Capabilities(1, "0", "toy", True, engines=(TOY, engine)))
+    panel._ui.tabs.setCurrentIndex(list(panel.pages).index("fifth"))
     assert not panel._ui.boxButton.isVisibleTo(widget.page)
-    panel._ui.tabs.setCurrentIndex(1)
+    panel._ui.tabs.setCurrentIndex(list(panel.pages).index("tumor"))
     assert panel._ui.boxButton.isVisibleTo(widget.page)
     grid = volume_node(np.diag([2.0, 2, 2, 1]))
     widget.logic.settings().image = grid
     page = panel.pages["tumor"]
+    page.use("background", True)
     assert page.values()["place"] != "given"
     panel._ui.boxButton.setChecked(True)
     box = panel.placing.box
@@ -260,11 +261,6 @@ def test_a_script_runs_an_engine_without_the_panel(service: RunningService, home
     assert np.array_equal(slicer.util.arrayFromVolume(node)[1], slice_pixels(9, 1, 8)[0])
     assert '"seed": 9' in node.GetAttribute(RECIPE)
     engine.close()
-
-
-def test_ages_are_said_as_people_say_them() -> None:
-    ages = {0: "now", 59: "now", 60 * 5: "5 min", 3600 * 3: "3 h", 86400 * 3: "3 d", -100: "now"}
-    assert {seconds: age_text(1e9 - seconds, 1e9) for seconds in ages} == ages
 
 
 @pytest.mark.slow

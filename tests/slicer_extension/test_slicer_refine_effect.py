@@ -144,7 +144,7 @@ def test_cancel_and_failure_are_said_and_the_next_run_can_start(editing: Editing
     assert options.button.mode is Mode.READY
     options.start()
     options.run_ended(editing.runs[1], Ending.FAILED, MedSynthError("no room"))
-    assert options.ui.messageLabel.text == "No room"
+    assert options.ui.messageLabel.text == "No room."
     assert not options.ui.applyButton.isVisibleTo(options.page)
 
 

@@ -98,7 +98,7 @@ def test_sample_data_offers_them_in_older_and_newer_slicer(monkeypatch: pytest.M
     assert [facts["sampleName"] for facts in SampleLogic.sources] == [sample.title for sample in SAMPLES]
     assert all(Path(facts["thumbnailFileName"]).is_file() for facts in SampleLogic.sources)
     nodes = SampleLogic.sources[2]["customDownloader"](None)
-    assert [node.GetName() for node in nodes] == ["Polyp frame", "Polyp frame mask"]
+    assert [node.GetName() for node in nodes] == ["Polyp frame", "Polyp frame: polyp"]
     assert NewerLogic.categories == (["MedSynth"] if logic is NewerLogic else [])
 
 
@@ -107,7 +107,7 @@ def test_the_refine_card_leaves_only_the_button_to_press(lone_panel: Any, lone_w
     assert not lone_panel._ui.startRow.isHidden()
     lone_panel._ui.refineCard.click()
     settings = lone_widget.logic.settings()
-    assert (settings.image.GetName(), settings.mask.GetName()) == ("Polyp frame, rough mask", "Polyp frame, rough mask mask")
+    assert (settings.image.GetName(), settings.mask.GetName()) == ("Polyp frame, rough mask", "Polyp frame, rough mask: polyp")
     assert lone_panel.page.engine.name == "refine"
     assert lone_panel._ui.startRow.isHidden()
     assert "refiner is not installed" not in lone_panel._ui.messageLabel.text

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import types
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +12,7 @@ from typing import Any
 import pytest
 import qt
 import slicer
-from MedSynthLib import environment, environment_making
+from MedSynthLib import environment, environment_making, scripting
 from MedSynthLib.environment_making import Plan
 
 from tests.running import PYTHON
@@ -90,3 +92,37 @@ def test_an_environment_is_chosen_and_the_engine_starts(widget: Any, home: Path,
     widget.panel.session.stop_engine(force=True)
     main.until(lambda: "Stop" in widget.page.engineButton.text, 30)
     main.rest(0.5)
+
+
+def test_volumes_are_offered_but_no_label_maps(widget: Any) -> None:
+    """Binding a selector to a setting replaces the classes that the .ui names by the setting's."""
+    assert tuple(widget.page.imageSelector.nodeTypes) == ("vtkMRMLScalarVolumeNode",)
+    assert list(widget.page.imageSelector.hideChildNodeTypes) == ["vtkMRMLLabelMapVolumeNode"]
+    assert issubclass(slicer.vtkMRMLVectorVolumeNode, slicer.vtkMRMLScalarVolumeNode)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at the environment of another process in /proc")
+def test_the_engine_starts_with_what_slicer_was_started_with(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Slicer changes its own environment, for its libraries; nothing of that may reach the service."""
+    environment.point(home, environment.Chosen(PYTHON))
+    before = qt.QProcessEnvironment()
+    for name, value in {**os.environ, "STARTED_WITH": "this"}.items():
+        before.insert(name, value)
+    monkeypatch.setattr(slicer.app, "startupEnvironment", lambda: before)
+    for name in ("PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "QT_PLUGIN_PATH", "SET_BY_SLICER"):
+        monkeypatch.setenv(name, "/poison")
+    with scripting.Engine().client as client:
+        (process,) = [
+            path for path in Path("/proc").glob("[0-9]*") if f"service\0--home\0{home}\0".encode() in _read(path / "cmdline")
+        ]
+        seen = _read(process / "environ")
+        client.shutdown()
+    assert b"STARTED_WITH=this" in seen
+    assert b"/poison" not in seen
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:  # it ended meanwhile
+        return b""

@@ -6,6 +6,7 @@ import enum
 from typing import Any
 
 import ctk
+import numpy as np
 import pytest
 import qt
 import slicer
@@ -23,6 +24,26 @@ def test_a_property_is_an_attribute() -> None:
 def test_a_property_of_the_wrong_type_is_refused() -> None:
     with pytest.raises(ValueError, match="does not accept"):
         qt.QSpinBox().value = "three"
+
+
+def test_a_property_that_does_not_exist_cannot_be_set() -> None:
+    with pytest.raises(AttributeError, match="does not exist"):
+        qt.QPushButton().tooltip = "misspelled"
+    with pytest.raises(AttributeError, match="does not exist"):
+        slicer.qMRMLNodeComboBox().noneDisplayed = "misspelled"
+
+
+def test_numbers_of_numpy_are_refused_as_there() -> None:
+    spin, box = qt.QSpinBox(), qt.QCheckBox()
+    for act in (
+        lambda: spin.setValue(np.int64(3)),
+        lambda: box.setChecked(np.bool_(True)),
+        lambda: box.setVisible(np.bool_(True)),
+    ):
+        with pytest.raises(ValueError, match="wrong argument types"):
+            act()
+    spin.setValue(3)
+    assert spin.value == 3
 
 
 def test_a_signal_connects_by_its_signature_and_brings_as_many_arguments() -> None:
@@ -54,6 +75,22 @@ def test_the_scene_is_slicers_own(scene: Any) -> None:
     node = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "flair")
     assert scene.GetFirstNodeByName("flair") is node
     assert ctk.ctkCollapsibleButton("Advanced").text == "Advanced"
+
+
+class Anything:
+    """The class of all volumes, of which there can be no node."""
+
+    image: slicer.vtkMRMLVolumeNode
+
+
+def test_a_selector_cannot_be_bound_to_a_class_that_is_abstract(scene: Any) -> None:
+    """Slicer makes a node of the class to learn its name; the module would not open."""
+    page = qt.QWidget()
+    selector = slicer.qMRMLNodeComboBox(page)
+    selector.setProperty("SlicerParameterName", "image")
+    settings = parameterNodeWrapper(Anything)(scene.AddNewNodeByClass("vtkMRMLScriptedModuleNode"))
+    with pytest.raises(TypeError, match="abstract"):
+        settings.connectGui(page)
 
 
 class Strength(enum.Enum):

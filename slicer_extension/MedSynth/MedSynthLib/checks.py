@@ -12,6 +12,7 @@ from medsynth_core.lamp import Lamp
 from medsynth_core.preflight import Chip, Fix, check_labels, check_room, check_size, check_terms
 from medsynth_core.protocol import DeviceInfo, EngineInfo, ModelCard, Scalar
 from medsynth_core.refine_preflight import check_painted
+from medsynth_core.sentences import sentence
 from medsynth_core.tumor_preflight import check_request
 from medsynth_core.tumor_request import Trained, TumorRequest, head_of
 from medsynth_core.tumor_words import PLACE
@@ -40,20 +41,14 @@ def look(
         painted = () if inputs.MAIN_LABELS in chosen else _about_mask(engine, card, settings, used)
         return *painted, *_about_chosen(engine, settings, chosen), *_about_tumor(card, settings, values, used), *check_terms(card)
     except LabelError as problem:
-        return (Chip(Lamp.RED, "Unknown label", sentence(problem), Fix.MAP_LABELS),)
+        return (Chip(Lamp.RED, "Unknown label", f"{sentence(problem)}.", Fix.MAP_LABELS),)
     except MedSynthError as problem:
-        return (Chip(Lamp.RED, "Cannot be sent", sentence(problem)),)
+        return (Chip(Lamp.RED, "Cannot be sent", f"{sentence(problem)}."),)
 
 
 def room(device: DeviceInfo | None, seconds: float | None) -> tuple[Chip, ...]:
     """Return the chips about memory and time."""
     return check_room(device, seconds)
-
-
-def sentence(problem: Exception) -> str:
-    """Return an error as a sentence begins."""
-    text = str(problem)
-    return f"{text[:1].upper()}{text[1:]}"
 
 
 def _about_mask(engine: EngineInfo, card: ModelCard | None, settings: Settings, used: Collection[str]) -> tuple[Chip, ...]:

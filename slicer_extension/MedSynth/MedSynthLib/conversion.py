@@ -31,6 +31,8 @@ def volume_of(node: Any) -> Volume:
 
     Raises InputError for a node without voxels or under a transform that is not linear.
     """
+    if node is not None and not node.IsA("vtkMRMLVolumeNode"):
+        raise InputError(f"{_name(node)} is no volume: choose one")
     if node is None or node.GetImageData() is None or not node.GetImageData().GetNumberOfPoints():
         raise InputError(f"{_name(node)} holds no voxels: choose a volume that is loaded")
     voxels = slicer.util.arrayFromVolume(node)
@@ -119,7 +121,7 @@ def labels_of(segmentation: Any, grid: Any, values: Mapping[str, int], k: int | 
     if wrong := [value for value in values.values() if not 1 <= value <= 255]:
         raise InputError(f"a segment has the label {wrong[0]}: it must be 1 to 255")
     reference = volume_of(grid) if k is None else one_slice(volume_of(grid), k)
-    return Volume(_gathered(segmentation, values, reference.affine, reference.size)[None], reference.affine)
+    return Volume(gathered(segmentation, values, reference.affine, reference.size)[None], reference.affine)
 
 
 def painted(segmentation: Any, values: Mapping[str, int]) -> np.ndarray:
@@ -166,8 +168,8 @@ def empty_node(output: OutputInfo, name: str) -> Any:
 
     Raises ShapeError when it has neither 1 nor 3 channels, InputError for a type of voxels that Slicer does not hold.
     """
-    array = np.zeros(_node_shape(output.shape), np.dtype(output.dtype))
-    return _new_node(array, np.array(output.affine, float), name, output.kind == "labels")
+    array = np.broadcast_to(np.zeros((), np.dtype(output.dtype)), _node_shape(output.shape))  # zeros that take no memory
+    return _new_node(array, np.array(output.affine, float), name, output.kind == "labels", fitted=False)
 
 
 def node_from(volume: Volume, name: str, labels: bool = False) -> Any:
@@ -196,56 +198,7 @@ def fill_segments(segmentation: Any, labels: Volume, segments: Mapping[int, str]
             raise InputError(f"segment {segment!r} of {_name(segmentation)} cannot be written: it may have been removed")
 
 
-def copy_segments(
-    source: Any, parts: Mapping[str, str], target: Any, affine: np.ndarray, size: tuple[int, int, int], k: int | None
-) -> None:
-    """Write segments of one segmentation into those of another, on a grid (z, y, x); with `k` on that slice alone.
-
-    `parts` says target's segment → source's; a part that is gone from the source counts as empty. Raises InputError when
-    a segment of the target cannot be written.
-    """
-    grid = (affine, size) if k is None else (slice_affine(affine, k), (1, *size[1:]))
-    if _copied_at_once(source, parts, target, *grid, whole=k is None):
-        return
-    for segment, part in parts.items():
-        fresh = _gathered(source, _there(source, {part: 1}), affine, size)
-        if k is not None:
-            kept = _gathered(target, {segment: 1}, affine, size)
-            kept[k] = fresh[k]
-            fresh = kept
-        fill_segments(target, Volume(fresh[None], affine), {1: segment})
-
-
-def _copied_at_once(
-    source: Any, parts: Mapping[str, str], target: Any, affine: np.ndarray, size: tuple[int, int, int], whole: bool
-) -> bool:
-    """Write all segments in place where they share a label map on the grid's voxels; elsewhere nothing, and return False."""
-    inside = target.GetSegmentation()
-    if (image := _shared_map(inside, list(parts))) is None:
-        return False
-    values = {segment: int(inside.GetSegment(segment).GetLabelValue()) for segment in parts}
-    wanted = _there(source, {part: values[segment] for segment, part in parts.items()})
-    if len(list(layers.layers_of(source.GetSegmentation(), wanted, BINARY))) > 1:
-        return False  # drawn over each other: one array cannot hold both
-    ((_, group),) = layers.layers_of(inside, values, BINARY)
-    fresh = _gathered(source, wanted, affine, size)
-    others = (inside.GetSegment(segment) for segment in inside.GetSegmentIDs() if segment not in parts)
-    alone = all(other.GetRepresentation(BINARY) is not image for other in others)
-    if not layers.rewrite(image, np.linalg.inv(affine) @ parent_of(target), group, fresh, whole, alone):
-        return False
-    tell_changed(target, image)
-    return True
-
-
-def _shared_map(inside: Any, segments: list[str]) -> Any:
-    """Return the label map, of bytes, that all these segments are painted in; None where there is no such one."""
-    maps = [part.GetRepresentation(BINARY) if part is not None else None for part in map(inside.GetSegment, segments)]
-    if inside.GetSourceRepresentationName() != BINARY or not maps or any(image is None or image is not maps[0] for image in maps):
-        return None
-    return maps[0] if not images.is_empty(maps[0]) and images.voxels(maps[0]).dtype == np.uint8 else None
-
-
-def _there(segmentation: Any, values: Mapping[str, int]) -> dict[str, int]:
+def there(segmentation: Any, values: Mapping[str, int]) -> dict[str, int]:
     """Return the segments that are there, with their labels."""
     return {segment: value for segment, value in values.items() if segmentation.GetSegmentation().GetSegment(segment) is not None}
 
@@ -316,12 +269,14 @@ def fix_window(node: Any, low: float, high: float) -> None:
         display.SetWindowLevelMinMax(low, high)
 
 
-def _gathered(segmentation: Any, values: Mapping[str, int], affine: np.ndarray, size: tuple[int, int, int]) -> np.ndarray:
+def gathered(segmentation: Any, values: Mapping[str, int], affine: np.ndarray, size: tuple[int, int, int]) -> np.ndarray:
     """Return segments on a grid, uint8 (z, y, x), later ones on top; only label maps off its voxels are resampled."""
     labels = np.zeros(size, np.uint8)
     to_grid, place = np.linalg.inv(affine) @ parent_of(segmentation), None
     for image, group in layers.layers_of(segmentation.GetSegmentation(), values, BINARY):
         if layers.lay(labels, image, to_grid, group):
+            continue
+        if layers.is_read_by(group, image) and _lay_resampled(labels, image, to_grid, group):
             continue
         place = place or images.oriented(np.zeros(size, np.uint8), affine)
         for segment in group.segments:
@@ -331,16 +286,38 @@ def _gathered(segmentation: Any, values: Mapping[str, int], affine: np.ndarray, 
 
 def _segment_on(segmentation: Any, segment: str, grid: Any) -> np.ndarray:
     """Return one segment on a grid, (k, j, i), nonzero inside; the segmentation's transform is heeded."""
-    image, on_grid = slicer.vtkOrientedImageData(), slicer.vtkOrientedImageData()
+    image = slicer.vtkOrientedImageData()
     if segmentation.GetSegmentation().GetSegment(segment) is None:
         raise InputError(f"segment {segment!r} is not in {_name(segmentation)}: it may have been removed")
     if not segmentation.GetBinaryLabelmapRepresentation(segment, image):
         raise InputError(f"{_name(segmentation)} has no binary labelmap: make one in the Segmentations module (Representations)")
-    images.place(image, parent_of(segmentation) @ images.place_of(image))
-    resample = slicer.vtkOrientedImageDataResample
-    if not resample.ResampleOrientedImageToReferenceOrientedImage(image, grid, on_grid, False, False):
+    on_grid = _on_grid(image, parent_of(segmentation) @ images.place_of(image), grid)
+    if on_grid is None:
         raise InputError(f"segment {segment!r} of {_name(segmentation)} cannot be brought onto the volume's grid")
     return images.voxels(on_grid)
+
+
+def _lay_resampled(labels: np.ndarray, image: Any, to_grid: np.ndarray, group: layers.Group) -> bool:
+    """Do as `layers.lay` for a label map off the grid's voxels, resampled once, and only where it is painted."""
+    matrix = to_grid @ images.place_of(image)
+    if (box := images.painted_box(images.voxels(image))) is None:
+        return True
+    low, high = images.reach(box, images.first_voxel(image), matrix, labels.shape)
+    if (high <= low).any():
+        return True
+    place = np.eye(4)
+    place[:3, 3] = low[::-1]
+    shared = _on_grid(image, matrix, images.oriented(np.zeros(tuple(high - low), np.uint8), place))
+    return shared is not None and layers.lay(labels, shared, np.eye(4), group)
+
+
+def _on_grid(image: Any, matrix: np.ndarray, grid: Any) -> Any:
+    """Return a label map, seen where `matrix` puts it, on the voxels of another image; None where Slicer cannot."""
+    placed, on_grid = slicer.vtkOrientedImageData(), slicer.vtkOrientedImageData()
+    placed.ShallowCopy(image)
+    images.place(placed, matrix)
+    resample = slicer.vtkOrientedImageDataResample
+    return on_grid if resample.ResampleOrientedImageToReferenceOrientedImage(placed, grid, on_grid, False, False) else None
 
 
 def _has_voxels(part: Any) -> bool:
@@ -357,12 +334,16 @@ def _node_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
     return (*grid,) if channels == 1 else (*grid, channels)
 
 
-def _new_node(array: np.ndarray, affine: np.ndarray, name: str, labels: bool) -> Any:
+def _new_node(array: np.ndarray, affine: np.ndarray, name: str, labels: bool, fitted: bool = True) -> Any:
+    """Return a node of these voxels; to fit a window to them takes Slicer 0.1 s and more for 16 bits: for whole images only."""
     if array.dtype not in VOXEL_TYPES:
         raise InputError(f"voxels are {array.dtype}: Slicer holds {', '.join(sorted(str(t) for t in VOXEL_TYPES))}")
     kind = "LabelMap" if labels else "Scalar" if array.ndim == 3 else "Vector"
     node = slicer.mrmlScene.AddNewNodeByClass(f"vtkMRML{kind}VolumeNode", slicer.mrmlScene.GenerateUniqueName(name))
     node.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(affine))
+    if not fitted:
+        node.CreateDefaultDisplayNodes()  # before there are voxels
+        fix_window(node, 0, 255)
     slicer.util.updateVolumeFromArray(node, array)
     node.CreateDefaultDisplayNodes()
     return node

@@ -8,12 +8,10 @@ from typing import Any
 import qt
 import slicer
 
-from medsynth_core import diagnostics
+from medsynth_core import diagnostics, engine_view
 from medsynth_core.engine_view import EngineView
 from medsynth_core.errors import MedSynthError
 from medsynth_core.session import Session
-
-LOG_SIZE = 760, 420
 
 
 class EngineMenu:
@@ -24,12 +22,12 @@ class EngineMenu:
         self._log: Any = None
         self.problem: MedSynthError | None = None
         self.menu = qt.QMenu(button)
-        self.start = self._add("Start engine", session.start_engine)
-        self.stop = self._add("Stop engine", session.stop_engine)
-        self.free = self._add("Free memory", session.free_memory)
+        self.start = self._add(engine_view.START, session.start_engine)
+        self.stop = self._add(engine_view.STOP, session.stop_engine)
+        self.free = self._add(engine_view.FREE, session.free_memory)
         self.menu.addSeparator()
-        self.show_log = self._add("Show log", self._open_log)
-        self.copy = self._add("Copy diagnostics", lambda: copy(self.report()))
+        self.show_log = self._add(engine_view.SHOW_LOG, self._open_log)
+        self.copy = self._add(engine_view.COPY, lambda: copy(self.report()))
         self.menu.addSeparator()
         self.environment = self.menu.addAction("Environment")
         self.environment.setCheckable(True)
@@ -60,9 +58,9 @@ class EngineMenu:
         """Show the end of the engine's log in a window that blocks nothing."""
         if self._log is None:
             self._log = qt.QPlainTextEdit()
-            self._log.setWindowTitle("MedSynth engine log")
+            self._log.setWindowTitle(engine_view.LOG_TITLE)
             self._log.setReadOnly(True)
-            self._log.resize(*LOG_SIZE)
+            self._log.resize(*engine_view.LOG_SIZE)
         self._log.setPlainText(diagnostics.log_tail())
         self._log.show()
         self._log.moveCursor(qt.QTextCursor.End)

@@ -37,6 +37,7 @@ class EnginePage:
         self._add_advanced()
         self._uses = {info.name: self._add_use(info) for info in inputs.offered(engine)}
         self._pickers = {info.name: self._add_picker(info) for info in inputs.picked(engine)}
+        self._column.addStretch(1)  # a short form stays on top of a tab that a longer one made high
         self._models_box.connect("currentIndexChanged(int)", self._model_changed)
         self._model_changed(0)
 
@@ -115,6 +116,7 @@ class EnginePage:
         if not self.advanced.fields:
             return
         toggle = qt.QPushButton("Advanced")
+        toggle.setStyleSheet("text-align: left; padding: 4px 0;")
         toggle.setCheckable(True)
         toggle.setFlat(True)
         self.advanced.page.setVisible(False)
@@ -127,5 +129,6 @@ class EnginePage:
         fresh = ParamForm(self.card.options if self.card is not None else ())
         fresh.set_values(kept)
         self._column.replaceWidget(self.options.page, fresh.page)
+        fresh.page.setVisible(bool(fresh.fields))
         self.options.page.deleteLater()
         self.options = fresh

@@ -11,10 +11,12 @@ So whatever happens while one is made, the one in use stays in use, and the next
 from __future__ import annotations
 
 import enum
+import errno
 import json
 import os
 import shutil
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,6 +31,7 @@ from MedSynthLib import commands
 POINTER, MADE_HERE, LOCK = "environment.json", "environments", "making.lock"
 OLDEST, NEWEST = (3, 11), (3, 13)
 _SAY_VERSION = "import sys; print('medsynth', *sys.version_info[:2])"
+_SAY_CAN_MAKE = "import venv, ensurepip; print('medsynth can make')"
 _IMPORT_ALL = "import importlib, sys; [importlib.import_module(n) for n in sys.argv[1:]]; print('medsynth imports all')"
 
 
@@ -41,6 +44,8 @@ class Reason(enum.StrEnum):
     WRONG_PYTHON = "wrong python"
     CANCELLED = "cancelled"
     AT_WORK = "at work"
+    KILLED = "killed"
+    CANNOT_MAKE = "cannot make"
     BROKEN = "broken"
 
 
@@ -83,25 +88,30 @@ def needed(home: Path) -> Chosen:
 def choose(home: Path, python: str, environ: Mapping[str, str] = os.environ) -> Chosen:
     """Use the interpreter of an existing environment from now on. Raises EnvironmentProblem unless the service runs with it."""
     verify(python, environ)
-    return point(home, Chosen(python))
+    with said_in_words():
+        return point(home, Chosen(python, _made_here(home, python)))
 
 
-def verify(python: str, environ: Mapping[str, str] = os.environ) -> None:
+def verify(python: str, environ: Mapping[str, str] = os.environ, cancelled: threading.Event | None = None) -> None:
     """Import all that the service needs in the interpreter `python`. Raises EnvironmentProblem naming what does not import."""
-    check_version(python, environ)
+    check_version(python, environ, cancelled)
     names = [*REQUIRED, "medsynth_core.service", "medsynth_core.service.app"]
-    ended = commands.run([python, "-P", "-c", _IMPORT_ALL, *names], environ)
+    ended = commands.run([python, "-P", "-c", _IMPORT_ALL, *names], environ, cancelled=cancelled)
+    heed(ended)
     if ended.status != 0 or "medsynth imports all" not in ended.text:
         last = ended.lines[-1] if ended.lines else f"status {ended.status}"
         raise EnvironmentProblem(Reason.BROKEN, f"the environment does not work ({last}): repair it, or choose another one")
 
 
-def check_version(python: str, environ: Mapping[str, str] = os.environ) -> tuple[int, int]:
+def check_version(
+    python: str, environ: Mapping[str, str] = os.environ, cancelled: threading.Event | None = None
+) -> tuple[int, int]:
     """Return the version of an interpreter. Raises EnvironmentProblem when it does not run, or is too old or too new."""
     try:
-        ended = commands.run([python, "-c", _SAY_VERSION], environ)
+        ended = commands.run([python, "-c", _SAY_VERSION], environ, cancelled=cancelled)
     except OSError:
         raise EnvironmentProblem(Reason.WRONG_PYTHON, f"{_short(python)} does not run: choose a Python interpreter") from None
+    heed(ended)
     words = (ended.lines[-1] if ended.lines else "").split()
     if ended.status != 0 or len(words) != 3 or words[0] != "medsynth":
         raise EnvironmentProblem(Reason.WRONG_PYTHON, f"{_short(python)} is no Python interpreter: choose another one")
@@ -113,6 +123,29 @@ def check_version(python: str, environ: Mapping[str, str] = os.environ) -> tuple
             f"{_short(python)} is Python {version[0]}.{version[1]}: it must be {known}; install one from python.org",
         )
     return version
+
+
+def check_can_make(python: str, environ: Mapping[str, str] = os.environ, cancelled: threading.Event | None = None) -> None:
+    """Raise EnvironmentProblem unless an interpreter fits and can make environments: Debian ships Python without that part."""
+    major, minor = check_version(python, environ, cancelled)
+    ended = commands.run([python, "-c", _SAY_CAN_MAKE], environ, cancelled=cancelled)
+    heed(ended)
+    if ended.status != 0 or "medsynth can make" not in ended.text:
+        raise EnvironmentProblem(
+            Reason.CANNOT_MAKE,
+            f"{_short(python)} cannot make environments: install what lacks (sudo apt install python{major}.{minor}-venv), "
+            "or choose another Python",
+        )
+
+
+def heed(ended: commands.Ended) -> None:
+    """Raise EnvironmentProblem when a command was cancelled, or killed by somebody else."""
+    if ended.cancelled:
+        raise EnvironmentProblem(Reason.CANCELLED, "making the environment was cancelled; nothing was changed")
+    if ended.status < 0:
+        raise EnvironmentProblem(
+            Reason.KILLED, f"a program was ended from outside (signal {-ended.status}; is memory short?): try again"
+        )
 
 
 def interpreters(environ: Mapping[str, str], own_folder: Path | None = None) -> list[str]:
@@ -127,16 +160,20 @@ def interpreters(environ: Mapping[str, str], own_folder: Path | None = None) -> 
 
 
 def fitting(environ: Mapping[str, str], own_folder: Path | None = None) -> str:
-    """Return the first interpreter on the PATH that runs and is of a fitting version (a shim of pyenv may be neither).
+    """Return the first interpreter on the PATH that runs, fits and can make environments (a shim of pyenv may do none of it).
 
     Raises EnvironmentProblem when there is none.
     """
+    unable: EnvironmentProblem | None = None
     for python in interpreters(environ, own_folder):
         try:
-            check_version(python, environ)
-        except EnvironmentProblem:
+            check_can_make(python, environ)
+        except EnvironmentProblem as problem:
+            unable = unable or (problem if problem.reason is Reason.CANNOT_MAKE else None)
             continue
         return python
+    if unable is not None:
+        raise unable
     known = " to ".join(f"{major}.{minor}" for major, minor in (OLDEST, NEWEST))
     raise EnvironmentProblem(Reason.WRONG_PYTHON, f"no Python {known} was found: install one from python.org, or choose one")
 
@@ -146,7 +183,7 @@ def remove(home: Path) -> None:
 
     Raises EnvironmentProblem while one is being made. End the service first.
     """
-    with making(home):
+    with said_in_words(), making(home):
         (home / POINTER).unlink(missing_ok=True)
         sweep(home)
 
@@ -185,9 +222,29 @@ def making(home: Path) -> Iterator[Path]:
         lock.release()
 
 
+@contextmanager
+def said_in_words() -> Iterator[None]:
+    """Turn what the disk refuses into EnvironmentProblem, which names no path."""
+    try:
+        yield
+    except OSError as problem:
+        if problem.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise EnvironmentProblem(Reason.DISK_FULL, "the disk is full: make room, then try again") from None
+        reason = problem.strerror or type(problem).__name__
+        raise EnvironmentProblem(
+            Reason.BROKEN, f"your data folder cannot be written ({reason}): see to it, then try again"
+        ) from None
+
+
 def python_of(folder: Path) -> Path:
     """Return the interpreter in a virtual environment's folder."""
     return folder / "Scripts" / "python.exe" if sys.platform == "win32" else folder / "bin" / "python"
+
+
+def _made_here(home: Path, python: str) -> str:
+    """Return the folder of an interpreter that lies in an environment we made, empty for any other: it must not be swept."""
+    place, folders = Path(os.path.abspath(python)), Path(os.path.abspath(home / MADE_HERE))
+    return place.relative_to(folders).parts[0] if place.is_relative_to(folders) else ""
 
 
 def _short(python: str) -> str:

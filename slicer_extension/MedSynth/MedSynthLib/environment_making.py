@@ -21,6 +21,10 @@ from MedSynthLib.environment import Chosen, EnvironmentProblem, Reason
 CPU_WHEELS = "https://download.pytorch.org/whl/cpu"
 NEEDED_BYTES = {"cpu": 3 * 2**30, "cuda": 10 * 2**30}
 NETWORK_WORDS = (
+    "after connection broken by",
+    "incomplete-download",
+    "IncompleteRead",
+    "ConnectionResetError",
     "Temporary failure in name resolution",
     "Failed to establish a new connection",
     "Name or service not known",
@@ -32,7 +36,11 @@ NETWORK_WORDS = (
     "ProxyError",
     "SSLError",
 )
+NOTHING_FOUND, DAMAGED = "(from versions: none)", "DO NOT MATCH THE HASHES"
+"""What pip says of an index that gives no page, whatever the reason; and of a file that is not what the index promised."""
 DISK_WORDS = ("No space left on device", "[Errno 28]", "[Errno 122]", "There is not enough space", "Disk quota exceeded")
+ELSEWHERE = ("PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_USER")
+"""What would make pip install into another place than the environment it belongs to."""
 _INTERESTING = re.compile(r"^\s*(Collecting|Downloading|Installing|Building|Successfully|Preparing)\s+(.*)")
 
 
@@ -86,12 +94,9 @@ def create(
     the new one works, and the next try begins anew.
     """
     making = _Making(what, tell, cancelled or threading.Event(), environ)
-    try:
-        with environment.making(home) as folder:
-            environment.sweep(home)
-            return _make(home, folder / uuid.uuid4().hex[:8], lambda made: making.fill(made, base_python))
-    except OSError as problem:
-        raise _problem(str(problem)) from None
+    with environment.said_in_words(), environment.making(home) as folder:
+        environment.sweep(home)
+        return _make(home, folder / uuid.uuid4().hex[:8], lambda made: making.fill(made, base_python))
 
 
 def _make(home: Path, made: Path, fill: Callable[[Path], None]) -> Chosen:
@@ -111,13 +116,13 @@ class _Making:
     COUNT = 5
 
     def __init__(self, what: Plan, tell: Tell, cancelled: threading.Event, environ: Mapping[str, str]) -> None:
-        self._what, self._tell, self._cancelled, self._environ = what, tell, cancelled, environ
+        self._what, self._tell, self._cancelled, self._environ = what, tell, cancelled, into_its_own(environ)
         self._number, self._text = 0, ""
 
     def fill(self, folder: Path, base_python: str) -> None:
         """Make and fill the virtual environment `folder`, and verify it."""
         self._begin("Checking Python and the room on the disk")
-        environment.check_version(base_python, self._environ)
+        environment.check_can_make(base_python, self._environ, self._cancelled)
         _check_room(folder.parent, self._what.needed_bytes)
         self._begin("Making the environment")
         self._run([base_python, "-m", "venv", str(folder)])
@@ -129,17 +134,16 @@ class _Making:
         self._begin("Fetching the engine")
         self._run([*pip, *pinned, self._what.requirement])
         self._begin("Trying it out")
-        environment.verify(str(environment.python_of(folder)), self._environ)
-        self._heed_cancel()
+        environment.verify(str(environment.python_of(folder)), self._environ, self._cancelled)
 
     def _begin(self, text: str) -> None:
-        self._heed_cancel()
+        environment.heed(commands.Ended(0, (), self._cancelled.is_set()))
         self._number, self._text = self._number + 1, text
         self._tell(Step(self._number, self.COUNT, text))
 
     def _run(self, command: list[str]) -> None:
         ended = commands.run(command, self._environ, self._heard, self._cancelled)
-        self._heed_cancel()
+        environment.heed(ended)
         if ended.status != 0:
             raise _problem(ended.text)
 
@@ -147,9 +151,11 @@ class _Making:
         if found := _INTERESTING.match(line):
             self._tell(Step(self._number, self.COUNT, f"{self._text}: {found[1].lower()} {_shortened(found[2])}"))
 
-    def _heed_cancel(self) -> None:
-        if self._cancelled.is_set():
-            raise EnvironmentProblem(Reason.CANCELLED, "making the environment was cancelled; nothing was changed")
+
+def into_its_own(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment in which pip installs into the environment it belongs to, whatever a user told all pips."""
+    kept = {name: value for name, value in environ.items() if name not in ELSEWHERE}
+    return {**kept, "PIP_USER": "0"}
 
 
 def _check_room(folder: Path, needed: int) -> None:
@@ -162,16 +168,29 @@ def _check_room(folder: Path, needed: int) -> None:
 
 
 def _problem(text: str) -> EnvironmentProblem:
-    """Return what a command's last words mean."""
+    """Return what a command's last words mean.
+
+    Of the network only what came after the last package counts: pip tells of each try that failed, also when the next did not.
+    """
     if any(words in text for words in DISK_WORDS):
         return EnvironmentProblem(Reason.DISK_FULL, "the disk is full: make room, then try again")
-    if any(words in text for words in NETWORK_WORDS):
+    lines = text.splitlines()
+    begun = max((number for number, line in enumerate(lines) if _INTERESTING.match(line)), default=0)
+    if any(words in line for line in lines[begun:] for words in NETWORK_WORDS):
         return EnvironmentProblem(
             Reason.NO_NETWORK,
             "the packages cannot be reached: check the network (or the proxy in pip's settings) and try again",
         )
-    errors = [line for line in text.splitlines() if line.startswith("ERROR") or "rror:" in line]
-    last = (errors or text.splitlines() or ["no reason was given"])[-1]
+    if NOTHING_FOUND in text:
+        return EnvironmentProblem(
+            Reason.NO_NETWORK,
+            "no packages were found: check the network (or proxy and index in pip's settings) and try again; if both are well, "
+            "there are none for this machine",
+        )
+    if DAMAGED in text:
+        return EnvironmentProblem(Reason.BROKEN, "a package arrived damaged: try again")
+    errors = [line for line in lines if line.startswith("ERROR") or "rror:" in line]
+    last = (errors or lines or ["no reason was given"])[-1]
     return EnvironmentProblem(Reason.BROKEN, f"a package could not be installed ({_shortened(last, 200)}): try again")
 
 

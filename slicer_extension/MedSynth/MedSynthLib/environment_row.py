@@ -8,6 +8,7 @@ from typing import Any
 import qt
 import slicer
 
+from medsynth_core.sentences import sentence
 from MedSynthLib.environment import Chosen
 from MedSynthLib.environment_desk import EnvironmentDesk
 from MedSynthLib.environment_making import Step
@@ -70,7 +71,7 @@ class EnvironmentRow:
             return
         if isinstance(news, Exception):
             text = str(news)
-            self._ui.environmentLabel.setText(f"{text[:1].upper()}{text[1:]}")
+            self._ui.environmentLabel.setText(sentence(text))
         else:
             self._ui.environmentLabel.setText("The engine's environment is ready." if news is not None else "It was removed.")
         self.show(not isinstance(news, Chosen))

@@ -21,6 +21,7 @@ class ParamForm:
         self._params = {info.name: info for info in params}
         self.page = qt.QWidget()
         rows = qt.QFormLayout(self.page)
+        rows.setContentsMargins(0, 0, 0, 0)
         self.fields: dict[str, Any] = {}
         for info in params:
             self.fields[info.name] = field_for(info)

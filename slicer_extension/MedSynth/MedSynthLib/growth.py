@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from medsynth_core.growth_words import unfinished
 from medsynth_core.protocol import LabelInfo, OutputInfo
 from medsynth_core.run import Ending, Run, RunRequest
 from MedSynthLib import results
@@ -63,7 +64,8 @@ class Growth:
             return
         standing = run.standing or run.request.goes_on
         if standing is not None and any(self.nodes.arrived.values()) and self.nodes.nodes():
-            self.note({"partial": True, "synthetic": synthetic}, standing.job)
+            first = next(iter(self.nodes.arrived.values()))
+            self.note(unfinished({"synthetic": synthetic, **run.recipe}, standing.job, first), standing.job)
             self._ui.growthRow.setVisible(True)
             self.partial.offer(replace(run.request, inputs={}, goes_on=standing, again=None))
         else:
@@ -87,13 +89,15 @@ class Growth:
         results.present(node, output, self._source)
 
     def _drawn(self) -> None:
-        """Show which slices of the first output are there; a single one needs no ruler."""
+        """Show which slices are there; a single one needs no ruler. Views go to the slices of a volume, segments have none."""
         if self.nodes is None:
             return
-        name, depth = next(iter(self.nodes.depths.items()))
+        volumes = {name: node for name, node in self.nodes.nodes().items() if node.IsA("vtkMRMLVolumeNode")}
+        name = next(iter([*volumes, *self.nodes.depths]))
+        depth = self.nodes.depths[name]
         self._ui.growthRow.setVisible(depth > 1)
         if depth > 1:
-            self.ruler.show(self.nodes.nodes().get(name), self.nodes.arrived[name], depth)
+            self.ruler.show(volumes.get(name), self.nodes.arrived[name], depth)
 
     def _drop(self) -> None:
         self._ui.growthRow.setVisible(False)

@@ -12,11 +12,9 @@ from typing import Any
 
 import qt
 
-from medsynth_core.protocol import JobInfo, JobState
-from MedSynthLib import repeating
-
-COLUMNS = ("Job", "State", "From", "When")
-STAR = "★ "
+from medsynth_core import job_script, job_words
+from medsynth_core.deed import Deed
+from medsynth_core.protocol import JobInfo
 
 
 @dataclass(frozen=True)
@@ -29,28 +27,6 @@ class Deeds:
     copy: Callable[[str], None]
 
 
-def state_text(job: JobInfo) -> str:
-    """Return how far a job is, in a few words."""
-    if not job.state.ended and job.total:
-        return f"{job.state} {job.done}/{job.total}"
-    return f"{job.state}: {job.error}" if job.state is JobState.FAILED and job.error else str(job.state)
-
-
-def age_text(created: float, now: float) -> str:
-    """Return how long ago a time (seconds since the epoch) was."""
-    minutes = max(0, int((now - created) / 60))
-    if minutes < 1:
-        return "now"
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h" if minutes < 36 * 60 else f"{minutes // 1440} d"
-
-
-def fits(job: JobInfo, search: str, starred: bool) -> bool:
-    """Whether a job is looked for: each word stands in its engine, model, client or note."""
-    request = job.request
-    where = " ".join((request.engine, request.model, request.client, request.note, str(job.state))).casefold()
-    return (job.starred or not starred) and all(word in where for word in search.casefold().split())
-
-
 class History:
     """Dresses `ui.historyTable`, `searchBox`, `starredBox` and the buttons of `ui.historyButtons`."""
 
@@ -59,17 +35,18 @@ class History:
         self._all: tuple[JobInfo, ...] = ()
         self.jobs: tuple[JobInfo, ...] = ()
         self._chosen = ""
-        self._table.setColumnCount(len(COLUMNS))
-        self._table.setHorizontalHeaderLabels(list(COLUMNS))
+        self._table.setColumnCount(len(job_words.COLUMNS))
+        self._table.setHorizontalHeaderLabels(list(job_words.COLUMNS))
         self._table.setSelectionBehavior(qt.QAbstractItemView.SelectRows)
         self._table.verticalHeader().setVisible(False)
-        self._table.horizontalHeader().setStretchLastSection(True)
+        self._widen_first()
         self._table.connect("cellClicked(int,int)", self._clicked)
         self._table.connect("cellDoubleClicked(int,int)", self._double_clicked)
         ui.searchBox.connect("textChanged(QString)", lambda _: self._draw())
         ui.starredBox.connect("toggled(bool)", lambda _: self._draw())
         for button, deed in ((ui.openButton, self._open), (ui.againButton, self._again), (ui.starButton, self._star)):
             button.connect("clicked()", deed)
+        self._name()
         ui.pythonButton.connect("clicked()", self._copy)
         self._dress()
 
@@ -85,16 +62,32 @@ class History:
 
     def texts(self) -> list[tuple[str, ...]]:
         """Return what the table shows, row by row."""
-        rows, columns = range(len(self.jobs)), range(len(COLUMNS))
+        rows, columns = range(len(self.jobs)), range(len(job_words.COLUMNS))
         return [tuple(self._table.item(row, column).text() for column in columns) for row in rows]
 
+    def _name(self) -> None:
+        ui = self._ui
+        self._table.setToolTip(job_words.TIP)
+        ui.searchBox.setPlaceholderText(job_words.SEARCH)
+        ui.searchBox.setToolTip(job_words.SEARCH_TIP)
+        ui.starredBox.setText(job_words.STARRED_ONLY)
+        for button, deed in ((ui.againButton, job_words.AGAIN), (ui.pythonButton, job_words.COPY)):
+            _say(button, deed)
+        _say(ui.openButton, job_words.opens("into the scene"))
+
+    def _widen_first(self) -> None:
+        """Give the job's column what the short ones leave: a panel is narrow."""
+        header = self._table.horizontalHeader()
+        header.setSectionResizeMode(qt.QHeaderView.ResizeToContents)
+        header.setSectionResizeMode(0, qt.QHeaderView.Stretch)
+
     def _draw(self) -> None:
-        self.jobs = tuple(job for job in self._all if fits(job, str(self._ui.searchBox.text), self._ui.starredBox.checked))
+        self.jobs = tuple(
+            job for job in self._all if job_words.fits(job, str(self._ui.searchBox.text), self._ui.starredBox.checked)
+        )
         self._table.setRowCount(len(self.jobs))
         for row, job in enumerate(self.jobs):
-            what = " · ".join(part for part in (job.request.engine, job.request.model) if part)
-            texts = f"{STAR * job.starred}{what}", state_text(job), job.request.client, age_text(job.created, self._clock())
-            for column, text in enumerate(texts):
+            for column, text in enumerate(job_words.row(job, self._clock())):
                 self._put(row, column, text)
         self._mark()
         self._dress()
@@ -116,9 +109,9 @@ class History:
 
     def _dress(self) -> None:
         job, ui = self.chosen, self._ui
-        ui.openButton.setEnabled(job is not None and job.state is JobState.DONE)
-        ui.starButton.setEnabled(job is not None and job.state.ended)
-        ui.starButton.setText("Unstar" if job is not None and job.starred else "Star")
+        ui.openButton.setEnabled(job_words.can_open(job))
+        ui.starButton.setEnabled(job_words.can_star(job))
+        _say(ui.starButton, job_words.star_word(job))
         for button in (ui.againButton, ui.pythonButton):
             button.setEnabled(job is not None)
 
@@ -131,7 +124,7 @@ class History:
         self._open()
 
     def _open(self) -> None:
-        if (job := self.chosen) is not None and job.state is JobState.DONE:
+        if (job := self.chosen) is not None and job_words.can_open(job):
             self._deeds.open(job)
 
     def _again(self) -> None:
@@ -144,4 +137,9 @@ class History:
 
     def _copy(self) -> None:
         if (job := self.chosen) is not None:
-            self._deeds.copy(repeating.as_python(job))
+            self._deeds.copy(job_script.as_python(job))
+
+
+def _say(button: Any, deed: Deed) -> None:
+    button.setText(deed.text)
+    button.setToolTip(deed.tip)

@@ -46,6 +46,21 @@ def place_of(image: Any) -> np.ndarray:
     return np.array(slicer.util.arrayFromVTKMatrix(matrix))
 
 
+def copy(image: Any) -> Any:
+    """Return the same image once more, with voxels of its own."""
+    made = slicer.vtkOrientedImageData()
+    made.DeepCopy(image)
+    return made
+
+
+def cropped(array: np.ndarray, matrix: np.ndarray) -> Any:
+    """Return what is painted of voxels (k, j, i) as an image that counts from the same first voxel; a copy."""
+    box = painted_box(array) or (slice(0, 1),) * 3
+    made = oriented(array[box], matrix)
+    made.SetExtent(*(edge for part in reversed(box) for edge in (part.start, part.stop - 1)))
+    return made
+
+
 def painted_box(voxels: np.ndarray) -> tuple[slice, ...] | None:
     """Return the smallest box around what is not 0, None if all is."""
     box: list[slice] = []
@@ -56,6 +71,18 @@ def painted_box(voxels: np.ndarray) -> tuple[slice, ...] | None:
             return None
         box.append(slice(int(painted[0]), int(painted[-1]) + 1))
     return tuple(box)
+
+
+def reach(box: tuple[slice, ...], first: np.ndarray, matrix: np.ndarray, size: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Return which part of a grid of `size`, from (z, y, x) to before (z, y, x), a box of an image's voxels lies in.
+
+    `first` is the (i, j, k) of the image's first voxel, `matrix` leads from its (i, j, k) to those of the grid.
+    """
+    ends = [(part.start - 0.5 + start, part.stop - 0.5 + start) for part, start in zip(reversed(box), first, strict=True)]
+    corners = np.stack(np.meshgrid(*ends, indexing="ij"), -1).reshape(-1, 3)
+    there = (corners @ matrix[:3, :3].T + matrix[:3, 3])[:, ::-1]
+    low, high = np.floor(there.min(0)) - 1, np.ceil(there.max(0)) + 2
+    return np.clip(low, 0, size).astype(int), np.clip(high, 0, size).astype(int)
 
 
 def make_room(image: Any, low: np.ndarray, high: np.ndarray) -> None:

@@ -7,22 +7,29 @@ from typing import Any
 
 import qt
 
+from medsynth_core import job_results
+from medsynth_core.job_results import Fetched
+from medsynth_core.job_watch import JobWatch
 from medsynth_core.protocol import JobInfo
 from medsynth_core.session import Session
 from MedSynthLib import engine_menu, results
 from MedSynthLib.history import Deeds, History
 
+Post = Callable[[Callable[[], None]], None]
 LIST_MS = 2000
 
 
 class JobsDesk:
     """Keeps `history` up to date from `open` to `close`. `again` makes a job once more; `doubt` takes the node that says where an
-    opened result is unsure, None without one.
+    opened result is unsure, None without one. `post` runs a call on the main thread, soon.
     """
 
-    def __init__(self, ui: Any, session: Session, again: Callable[[JobInfo], None], doubt: Callable[[Any], None]) -> None:
-        self._session, self._doubt = session, doubt
+    def __init__(
+        self, ui: Any, session: Session, again: Callable[[JobInfo], None], doubt: Callable[[Any], None], post: Post
+    ) -> None:
+        self._session, self._doubt, self._post = session, doubt, post
         self.history = History(ui, Deeds(self.bring, again, self.star, engine_menu.copy))
+        self._watch = JobWatch(session, self.history.show)
         self._timer = qt.QTimer()
         self._timer.setInterval(LIST_MS)
         self._timer.connect("timeout()", self.refresh)
@@ -37,14 +44,14 @@ class JobsDesk:
 
     def refresh(self) -> None:
         """Look at the jobs of all clients."""
-        self._session.ask(lambda client: client.jobs(), self.history.show)
+        self._watch.look()
 
     def bring(self, job: JobInfo) -> None:
         """Put the results of a job, whoever started it, into the scene."""
-        self._session.ask(lambda client: results.fetch(client, job), lambda made: self._brought(job, made))
+        self._session.ask(lambda client: job_results.fetch(client, job), lambda made: self._brought(job, made))
 
-    def _brought(self, job: JobInfo, made: results.Fetched) -> None:
-        self._doubt(results.show(job, made).get(results.UNCERTAINTY))
+    def _brought(self, job: JobInfo, made: Fetched) -> None:
+        results.show(job, made, self._post, lambda nodes: self._doubt(nodes.get(results.UNCERTAINTY)))
 
     def star(self, job: JobInfo, starred: bool) -> None:
         """Keep a job for ever, or no longer."""

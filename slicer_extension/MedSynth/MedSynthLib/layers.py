@@ -56,6 +56,13 @@ def lay(labels: np.ndarray, image: Any, to_grid: np.ndarray, group: Group) -> bo
     return True
 
 
+def is_read_by(group: Group, image: Any) -> bool:
+    """Whether a group can be read out of its label map by the table: of bytes, and each segment with a number of its own."""
+    if image is None or images.voxels(image).dtype != np.uint8:
+        return False
+    return sum(map(bool, group.table)) == len(group.segments)
+
+
 def rewrite(image: Any, to_grid: np.ndarray, group: Group, fresh: np.ndarray, whole: bool, alone: bool) -> bool:
     """Write `fresh` (z, y, x) into a label map, in place of the segments in it; write nothing and return False if it cannot be.
 
@@ -77,6 +84,13 @@ def rewrite(image: Any, to_grid: np.ndarray, group: Group, fresh: np.ndarray, wh
     for (old, new), mine in zip(pairs, ours, strict=True):
         np.copyto(old, new, where=True if alone else (mine != 0) | (new != 0))
     return True
+
+
+def erase(image: Any, group: Group) -> None:
+    """Take segments out of a label map."""
+    others = bytes(0 if label else number for number, label in enumerate(group.table))
+    for plane in images.voxels(image):
+        plane[:] = _translated(plane, others)
 
 
 def _pairs(image: Any, start: np.ndarray, fresh: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import slicer
 
 from medsynth_core.protocol import OutputInfo
 from medsynth_core.run import Made
@@ -14,7 +15,7 @@ from MedSynthLib.growing import GrowingNodes
 from MedSynthLib.live_subject import Subject
 from MedSynthLib.review import Review
 
-LIVE = "live"
+LIVE, IMAGE = "live", "image"
 
 
 class LivePreview:
@@ -24,6 +25,8 @@ class LivePreview:
         self._review = review
         self._growing: GrowingNodes | None = None
         self._outputs: tuple[OutputInfo, ...] = ()
+        self._title = ""
+        """What the result is called once it is pinned, empty for an outline."""
 
     def present(self, made: Made, subject: Subject, arrived: Mapping[str, tuple[OutputInfo, dict[int, np.ndarray]]]) -> None:
         """Show what a run gave: `arrived` says output → what it is, and slice z → pixels (channel, y, x)."""
@@ -41,6 +44,18 @@ class LivePreview:
         if subject.sent is not None and preview is not None:
             self._review.offer(preview, subject.sent)
 
+    @property
+    def can_pin(self) -> bool:
+        """Whether there is a result of its own, not an outline that is to be applied."""
+        return bool(self.nodes()) and self._title != ""
+
+    def pin(self) -> None:
+        """Let what is shown be a result like any other: the next stroke makes a new one beside it."""
+        for output, node in self.nodes().items() if self.can_pin else ():
+            title = self._title if output == IMAGE else f"{self._title} {output}"
+            node.SetName(slicer.mrmlScene.GenerateUniqueName(title))
+        self.forget()
+
     def clear(self) -> None:
         """Take the nodes out of the scene."""
         for node in self._growing.nodes().values() if self._growing is not None else ():
@@ -49,7 +64,7 @@ class LivePreview:
 
     def forget(self) -> None:
         """Let go of the nodes; they stay where they are."""
-        self._growing, self._outputs = None, ()
+        self._growing, self._outputs, self._title = None, (), ""
 
     def nodes(self) -> dict[str, Any]:
         """Return the nodes that are shown, by output."""
@@ -61,7 +76,8 @@ class LivePreview:
             return self._growing
         self.clear()
         source = subject.source
-        name = f"{results.name_for(subject.engine, source)} {LIVE}"
-        self._outputs = outputs
+        title = results.name_for(subject.engine, source)
+        name = f"{title} {LIVE}"
+        self._outputs, self._title = outputs, title if subject.sent is None else ""
         self._growing = GrowingNodes(name, subject.labels, lambda node, output: results.present(node, output, source))
         return self._growing

@@ -8,16 +8,14 @@ from typing import Any
 
 from medsynth_core.errors import InputError
 from medsynth_core.live import Quality
+from medsynth_core.live_draft import drafted
 from medsynth_core.preflight import blocking
-from medsynth_core.protocol import EngineInfo, LabelInfo, ParamInfo, Scalar
+from medsynth_core.protocol import EngineInfo, LabelInfo
 from medsynth_core.run import RunRequest
 from MedSynthLib import checks, inputs
 from MedSynthLib.engine_page import EnginePage
 from MedSynthLib.review import Sent
 from MedSynthLib.settings import Settings
-
-DRAFTED = ("steps", "samples")
-"""Parameters that a draft has the least of: what an engine calls its network evaluations and its runs."""
 
 
 @dataclass(frozen=True)
@@ -84,13 +82,6 @@ def fingerprint(page: EnginePage, settings: Settings) -> tuple[tuple[str, str, i
     model = page.card.id if page.card is not None else ""
     what = f"{page.engine.name} {model} {sorted(page.values().items())} {sorted(page.used)} {shown.seed} {digest.hexdigest()}"
     return (shown.image.GetID(), shown.mask.GetID(), k), what
-
-
-def drafted(params: tuple[ParamInfo, ...], values: dict[str, Scalar]) -> dict[str, Scalar]:
-    """Return the values of a draft: the least of each parameter in DRAFTED that the engine has."""
-    least = {info.name: min(info.choices) if info.choices else info.minimum for info in params if info.name in DRAFTED}
-    known = {info.name: info for info in params}
-    return {**values, **{name: known[name].check(low) for name, low in least.items() if low is not None and name in values}}
 
 
 def _shown(settings: Settings) -> Shown:

@@ -9,7 +9,7 @@ from MedSynthLib.settings import Settings
 
 
 class MedSynthLogic(ScriptedLoadableModuleLogic):
-    """The engines from a script: `engine` has synthesize, refine, grow_tumor and run."""
+    """The engines from a script: `engine` has synthesize, refine, grow_tumor, make_nuclei and run."""
 
     def __init__(self) -> None:
         ScriptedLoadableModuleLogic.__init__(self)

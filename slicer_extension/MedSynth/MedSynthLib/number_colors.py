@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import slicer
-from vtk.util import numpy_support
+
+from MedSynthLib import color_tables
 
 NAME, COUNT = "MedSynth numbers", 65536
 GOLDEN = 0.618033988749895
@@ -20,18 +20,7 @@ def dress(node: Any) -> None:
 
 def colors() -> Any:
     """Return the color node of these colors, one in a scene; number 0 is clear."""
-    known = slicer.mrmlScene.GetSingletonNode(NAME, "vtkMRMLColorTableNode")
-    if known is not None:
-        return known
-    node = slicer.mrmlScene.CreateNodeByClass("vtkMRMLColorTableNode")
-    node.UnRegister(None)
-    node.SetSingletonTag(NAME)
-    node.SetName(NAME)
-    node.SetTypeToUser()
-    node.SetNumberOfColors(COUNT)
-    node.GetLookupTable().SetTableRange(0, COUNT - 1)
-    numpy_support.vtk_to_numpy(node.GetLookupTable().GetTable())[:] = table()
-    return slicer.mrmlScene.AddNode(node)
+    return color_tables.shared(NAME, table)
 
 
 def table() -> np.ndarray:

@@ -6,13 +6,14 @@ It lives on Slicer's main thread; what waits for the service happens on the sess
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import qt
 import slicer
 
-from medsynth_core import places
+from medsynth_core import job_results, places
 from medsynth_core.client import Client
 from medsynth_core.engine_view import EngineView
 from medsynth_core.errors import MedSynthError
@@ -20,6 +21,8 @@ from medsynth_core.lamp import Lamp
 from medsynth_core.preflight import Chip, Fix, blocking
 from medsynth_core.protocol import Capabilities, JobInfo, LabelInfo, OutputInfo
 from medsynth_core.run import Ending, Made, Run, RunProgress, RunRequest
+from medsynth_core.run_button import Mode
+from medsynth_core.sentences import sentence
 from medsynth_core.session import Session
 from medsynth_core.tumor_words import PLACE
 from MedSynthLib import checks, conversion, environment, inputs, results, scripting, segments, starter_cards, startup
@@ -37,7 +40,7 @@ from MedSynthLib.growth import Growth
 from MedSynthLib.history import History
 from MedSynthLib.jobs_desk import JobsDesk
 from MedSynthLib.live_painting import LivePainting
-from MedSynthLib.primary_button import Mode, PrimaryButton
+from MedSynthLib.primary_button import PrimaryButton
 from MedSynthLib.review import Review, Sent
 from MedSynthLib.settings import Settings
 from MedSynthLib.starter_cards import Starter, StarterCards
@@ -49,12 +52,15 @@ DRAWN = "drawn"
 PLAIN = (LabelInfo(1, "lesion", "#f28e2b"),)
 """What is painted for an engine that takes any label."""
 STARTING = "The engine is starting: one moment."
+NOT_SET_UP = "Not set up yet"
+ORDER = ("synthesize", "refine", "tumor", "nuclei")
+"""How the tabs run; an engine that is not named here comes after those, under its own name."""
 
 
 class Panel:
     """The logic behind the widgets `ui` of MedSynth.ui. `connect` opens the client, and may start the service."""
 
-    def __init__(self, ui: Any, connect: Callable[[], Client] = scripting.connect) -> None:
+    def __init__(self, ui: Any, connect: Callable[[], Client] | None = None) -> None:
         self._ui = ui
         self._settings: Settings | None = None
         self._run: Run | None = None
@@ -77,8 +83,8 @@ class Panel:
         self.growth = Growth(ui, self._launch, self._courier.post)
         self.desk = EnvironmentDesk(places.state_folder(), self._courier.post, self.environment_told, *startup.begun())
         self._environment = EnvironmentRow(ui, self.desk)
-        self.session = Session(self, self._courier.post, connect)
-        self.jobs = JobsDesk(ui, self.session, self.run_again, self.growth.doubt.take)
+        self.session = Session(self, self._courier.post, connect or scripting.connector())
+        self.jobs = JobsDesk(ui, self.session, self.run_again, self.growth.doubt.take, self._courier.post)
         self.menu = EngineMenu(ui.engineButton, self.session, self._environment.ask)
         self.live = LivePainting(ui, self.session.run, self.review)
         self._look_timer = qt.QTimer()
@@ -156,7 +162,7 @@ class Panel:
         try:
             values = page.values()
         except MedSynthError as problem:
-            return (Chip(Lamp.RED, "Not a number", checks.sentence(problem)),)
+            return (Chip(Lamp.RED, "Not a number", f"{sentence(problem)}."),)
         device = self.session.status.device if self.session.status is not None else None
         looks = checks.look(page.engine, page.card, self._settings, values, page.used, page.chosen)
         return *looks, *checks.room(device, self._took(page))
@@ -214,7 +220,7 @@ class Panel:
             self._say("One run at a time: wait for this one, or cancel it.")
             return
         request, self._sent = job.request, None
-        title = results.title_of(job, self._is_synthetic(request.engine))
+        title = job_results.title(job, self._is_synthetic(request.engine))
         self.growth.begin(title, self._labels_of(request.model), None)
         self._launch(RunRequest(request.engine, request.model, {}, (request.seed,), {}, streams=True, again=job))
 
@@ -257,9 +263,12 @@ class Panel:
 
     def engine_changed(self, view: EngineView) -> None:
         """The pill has something new to say."""
+        homeless = not view.running and environment.chosen(places.state_folder()) is None
+        if homeless and view.lamp is Lamp.RED:
+            view = replace(view, lamp=Lamp.AMBER, text=NOT_SET_UP)
         self.menu.show(view)
         self._environment.set_running(view.running)
-        self._environment.show(not view.running and environment.chosen(places.state_folder()) is None)
+        self._environment.show(homeless)
         self._ui.engineButton.setText(f"● {view.text}")
         self._ui.engineButton.setToolTip(view.detail)
         self._ui.engineButton.setStyleSheet(f"text-align: left; color: {COLORS[view.lamp]};")
@@ -269,7 +278,8 @@ class Panel:
         kept = {name: page.values() for name, page in self.pages.items()}
         shown = self.page.engine.name if self.page is not None else ""
         self._ui.tabs.clear()
-        self.pages = {e.name: EnginePage(e, capabilities) for e in capabilities.engines if not e.problem}
+        engines = sorted((e for e in capabilities.engines if not e.problem), key=lambda engine: _rank(engine.name))
+        self.pages = {engine.name: EnginePage(engine, capabilities) for engine in engines}
         for name, page in self.pages.items():
             page.set_values(kept.get(name, {}))
             self._ui.tabs.addTab(page.page, name.capitalize())
@@ -281,15 +291,14 @@ class Panel:
     def trouble(self, problem: MedSynthError) -> None:
         """Say what did not work."""
         self.menu.problem = problem
-        self._say(checks.sentence(problem))
+        self._say(f"{sentence(problem)}.")
 
     def run_progressed(self, run: Run, progress: RunProgress) -> None:
         """Show how far the run is."""
         if run is not self._run:
             return
         self._ui.progressBar.setValue(round(100 * progress.share))
-        left = f" · {progress.seconds_left:.0f} s left" if progress.seconds_left is not None else ""
-        self._ui.progressBar.setFormat(f"{progress.text}{left}")
+        self._ui.progressBar.setFormat(progress.line)
 
     def run_announced(self, run: Run, output: OutputInfo) -> None:
         """Make the node of an output, at full size."""
@@ -329,15 +338,20 @@ class Panel:
         self._run = None
         self.button.set_mode(Mode.READY)
         self._ui.progressBar.setValue(100 if ending is Ending.DONE else 0)
-        self._ui.progressBar.setFormat("" if ending is Ending.DONE else str(ending))
+        self._ui.progressBar.setFormat(str(ending))
         if ending is Ending.FAILED and problem is not None:
             self.trouble(problem)
         self.check()
 
     def _middle(self) -> tuple[float, float, float]:
-        """Return where a tumor's box begins: the middle of the chosen volume, else of the world."""
-        image = self._settings.image if self._settings is not None else None
+        """Return where a tumor's box begins: the middle of the volume it grows into, else of the world, where new heads lie."""
+        image = self._settings.image if self._settings is not None and self._sends_volume() else None
         return conversion.middle_of(image) if image is not None else (0.0, 0.0, 0.0)
+
+    def _sends_volume(self) -> bool:
+        """Return whether the chosen volume is one of the inputs of the engine that is shown."""
+        page = self.page
+        return page is not None and any(i.kind == "image" and (i.required or i.name in page.used) for i in page.engine.inputs)
 
     def _is_synthetic(self, engine: str) -> bool:
         return engine not in self.pages or self.pages[engine].engine.synthetic
@@ -347,3 +361,7 @@ class Panel:
 
     def _say(self, text: str) -> None:
         self._ui.messageLabel.setText(text)
+
+
+def _rank(engine: str) -> tuple[int, str]:
+    return (ORDER.index(engine) if engine in ORDER else len(ORDER), engine)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from medsynth_core.growth_words import DISCARD, KEEP, RESUME
 from medsynth_core.run import RunRequest
 
 
@@ -14,6 +15,10 @@ class PartialRow:
     def __init__(self, ui: Any, resume: Callable[[RunRequest], None], drop: Callable[[], None]) -> None:
         self._ui, self._resume, self._drop = ui, resume, drop
         self.request: RunRequest | None = None
+        choices = ((ui.resumeButton, RESUME), (ui.keepButton, KEEP), (ui.dropButton, DISCARD))
+        for button, choice in choices:
+            button.setText(choice.text)
+            button.setToolTip(choice.tip)
         ui.resumeButton.connect("clicked()", self._resumed)
         ui.keepButton.connect("clicked()", self.withdraw)
         ui.dropButton.connect("clicked()", self._dropped)

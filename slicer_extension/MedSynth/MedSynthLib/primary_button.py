@@ -1,18 +1,14 @@
-"""The one button: the engine's verb → Cancel → Cancelling… and back. Disabled, its tooltip says why."""
+"""The one button, as every viewer has it (`medsynth_core.run_button`). Esc cancels."""
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Callable
 from typing import Any
 
+import qt
 
-class Mode(enum.StrEnum):
-    """What a click does."""
-
-    READY = "ready"
-    RUNNING = "running"
-    CANCELLING = "cancelling"
+from medsynth_core import run_button
+from medsynth_core.run_button import Mode
 
 
 class PrimaryButton:
@@ -22,6 +18,9 @@ class PrimaryButton:
         self._button, self._start, self._cancel = button, start, cancel
         self._verb, self._blocked, self.mode = "Run", "", Mode.READY
         button.connect("clicked()", self._clicked)
+        # enabled during a run only: Esc has other uses in the viewer
+        self._escape = qt.QShortcut(qt.QKeySequence("Esc"), button)
+        self._escape.connect("activated()", self._clicked)
         self._show()
 
     def set_verb(self, verb: str) -> None:
@@ -40,11 +39,11 @@ class PrimaryButton:
         self._show()
 
     def _show(self) -> None:
-        texts = {Mode.READY: self._verb, Mode.RUNNING: "Cancel", Mode.CANCELLING: "Cancelling…"}
-        tooltips = {Mode.READY: self._blocked or f"{self._verb} with the settings above", Mode.RUNNING: "Stop; slices are kept"}
-        self._button.setText(texts[self.mode])
-        self._button.setToolTip(tooltips.get(self.mode, "Stopping…"))
-        self._button.setEnabled(self.mode is Mode.RUNNING or (self.mode is Mode.READY and not self._blocked))
+        shown = run_button.face(self.mode, self._verb, f"{self._verb} with the settings above", self._blocked)
+        self._button.setText(shown.text)
+        self._button.setToolTip(shown.tip)
+        self._button.setEnabled(shown.enabled)
+        self._escape.setEnabled(self.mode is Mode.RUNNING)
 
     def _clicked(self) -> None:
         if self.mode is Mode.READY:

@@ -34,7 +34,7 @@ class RefineEffect(AbstractScriptedSegmentEditorEffect):
 
     def clone(self) -> Any:
         """Return another one, for another editor."""
-        return _scripted()
+        return make()
 
     def icon(self) -> Any:
         """Return the picture on the button."""
@@ -95,10 +95,10 @@ class RefineEffect(AbstractScriptedSegmentEditorEffect):
 
 def register() -> None:
     """Add the effect to all segment editors; told by Slicer once it has started."""
-    _scripted().self().register()
+    make().self().register()
 
 
-def _scripted() -> Any:
+def make() -> Any:
     """Return Slicer's adaptor of the effect.
 
     It finds the class by the names of this file and its folder: as an attribute of the package, named after the file.

@@ -17,14 +17,16 @@ from medsynth_core.engine_view import EngineView
 from medsynth_core.errors import InputError, LabelError, MedSynthError
 from medsynth_core.protocol import Capabilities, EngineInfo, ModelCard, OutputInfo
 from medsynth_core.run import Ending, Made, Run, RunProgress, RunRequest
+from medsynth_core.run_button import Mode
+from medsynth_core.sentences import sentence
 from medsynth_core.session import Session
 from medsynth_core.vocabulary import foreground
-from MedSynthLib import checks, conversion, inputs, results, scripting, segments
+from MedSynthLib import conversion, inputs, results, scripting, segments
 from MedSynthLib.chip_row import COLORS
 from MedSynthLib.courier import Courier
 from MedSynthLib.engine_page import EnginePage
 from MedSynthLib.growing import GrowingNodes
-from MedSynthLib.primary_button import Mode, PrimaryButton
+from MedSynthLib.primary_button import PrimaryButton
 from MedSynthLib.review import Review, Sent, sent
 
 ENGINE = "refine"
@@ -52,8 +54,8 @@ class Host(Protocol):
 class RefineOptions:
     """The widgets, in `page`, and the run behind them. `connect` opens the client, and may start the service."""
 
-    def __init__(self, host: Host, connect: Callable[[], Client] = scripting.connect) -> None:
-        self._host, self._connect = host, connect
+    def __init__(self, host: Host, connect: Callable[[], Client] | None = None) -> None:
+        self._host, self._connect = host, connect or scripting.connector()
         self.ui = _widgets()
         self.page = self.ui.page
         self.form: EnginePage | None = None
@@ -151,12 +153,13 @@ class RefineOptions:
 
     def trouble(self, problem: MedSynthError) -> None:
         """Say what did not work."""
-        self._say(checks.sentence(problem))
+        self._say(f"{sentence(problem)}.")
 
     def run_progressed(self, run: Run, progress: RunProgress) -> None:
         """Show how far the run is."""
         if run is self._run:
             self.ui.progressBar.setValue(round(100 * progress.share))
+            self.ui.progressBar.setFormat(progress.line)
 
     def run_announced(self, run: Run, output: OutputInfo) -> None:
         """Make the node of the refined segment; where it is unsure is for the module MedSynth."""
@@ -185,6 +188,7 @@ class RefineOptions:
         self._run = None
         self.button.set_mode(Mode.READY)
         self.ui.progressBar.setValue(100 if ending is Ending.DONE else 0)
+        self.ui.progressBar.setFormat(str(ending))
         if ending is Ending.FAILED and problem is not None:
             self.trouble(problem)
         self.check()

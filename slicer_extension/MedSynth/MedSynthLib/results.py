@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import slicer
 
-from medsynth_core.client import Client
-from medsynth_core.protocol import EngineInfo, JobInfo, LabelInfo, OutputInfo
-from medsynth_core.volume import Volume
+from medsynth_core import job_results
+from medsynth_core.job_results import SYNTHETIC, UNCERTAINTY, Fetched
+from medsynth_core.protocol import EngineInfo, JobInfo, OutputInfo
 from MedSynthLib import study
 from MedSynthLib.growing import GrowingNodes
-
-SYNTHETIC = "[Synthetic]"
-Fetched = tuple[Mapping[str, Volume], tuple[LabelInfo, ...]]
-"""A job's outputs by name, and the names of its labels."""
-UNCERTAINTY = "uncertainty"
-"""An output that is an overlay, on demand."""
 
 
 def name_for(engine: EngineInfo, source: Any) -> str:
@@ -35,30 +30,24 @@ def present(node: Any, output: OutputInfo, source: Any) -> None:
         slicer.util.setSliceViewerLayers(label=node)
 
 
-def title_of(job: JobInfo, synthetic: bool) -> str:
-    """Return the name of what a job of the list gives."""
-    title = " ".join(part for part in (job.request.engine, job.request.model) if part)
-    return f"{SYNTHETIC} {title}" if synthetic else title
+def show(
+    job: JobInfo, fetched: Fetched, post: Callable[[Callable[[], None]], None], shown: Callable[[dict[str, Any]], None]
+) -> None:
+    """Put a job's outputs into the scene, slice by slice: `post` runs a call soon, so that a large result holds nobody up.
 
+    `shown` gets the new nodes by output once all is there.
+    """
+    title = job_results.title(job, bool(job.recipe.get("synthetic")))
+    growing = GrowingNodes(title, fetched.labels, lambda node, output: present(node, output, None))
 
-def fetch(client: Client, job: JobInfo) -> Fetched:
-    """Return a finished job's outputs for looking at, and the names of its labels. Waits for the service."""
-    made = client.job(job.id)
-    outputs = {output.name: made.result(output.name) for output in job.outputs if output.kind != "state"}
-    cards = (model.card for model in client.capabilities().models if model.id == job.request.model)
-    return outputs, next((card.labels for card in cards if card is not None), ())
+    def finish() -> None:
+        growing.redraw(last=True)
+        shown(growing.nodes())
 
-
-def show(job: JobInfo, fetched: Fetched) -> dict[str, Any]:
-    """Return the nodes of a job's outputs, new in the scene."""
-    outputs, labels = fetched
-    title = title_of(job, bool(job.recipe.get("synthetic")))
-    growing = GrowingNodes(title, labels, lambda node, output: present(node, output, None))
-    for output in job.outputs:
-        if output.name in outputs:
-            growing.announce(output)
-            for z in range(outputs[output.name].size[0]):
-                growing.put(output.name, z, outputs[output.name].array[:, z])
-    growing.redraw(last=True)
-    growing.note(job.recipe, job.id)
-    return growing.nodes()
+    for output in fetched.outputs:
+        post(partial(growing.announce, output))
+        post(partial(growing.note, job.recipe, job.id))  # what is closed half-way says what it is, too
+        volume = fetched.volumes[output.name]
+        for z in range(volume.size[0]):
+            post(partial(growing.put, output.name, z, volume.array[:, z]))
+    post(finish)

@@ -14,12 +14,15 @@ import numpy as np
 import qt
 import slicer
 
-from medsynth_core.errors import MedSynthError
+from medsynth_core.errors import InputError, MedSynthError
+from medsynth_core.sentences import sentence
 from MedSynthLib import conversion
+from MedSynthLib.applying import Applying
+from MedSynthLib.rewriting import Work, rewriting
 
 STATES = 10
 """How many Applies can be undone; each keeps a copy of the segmentation."""
-GONE = "The segments this was made from are gone: the refined ones stay as they are."
+GONE = "the segments this was made from are gone: the refined ones stay as they are"
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,9 +66,8 @@ class Review:
         self._undo: Any = None
         self._applied: tuple[Any, int] | None = None
         self._old: list[Any] = []
-        self._later = qt.QTimer()
-        self._later.setSingleShot(True)
-        self._later.connect("timeout()", self._clear)
+        self._work: Applying | None = None
+        self._later, self._turns = _timer(self._clear), _timer(self._go_on)
         ui.applyButton.connect("clicked()", self.apply)
         ui.discardButton.connect("clicked()", self.discard)
         ui.undoButton.connect("clicked()", self.undo)
@@ -73,7 +75,7 @@ class Review:
 
     def offer(self, preview: Any, made_of: Sent) -> None:
         """Let a person judge the refined segmentation `preview`, drawn as an outline over what it was made of."""
-        self._sent, self._preview = made_of, preview
+        self._sent, self._preview, self._work = made_of, preview, None
         if preview in self._old:  # live mode writes into the same node again, and was quicker than the next turn
             self._old.remove(preview)
             preview.SetDisplayVisibility(True)
@@ -87,47 +89,78 @@ class Review:
     def forget(self) -> None:
         """Let go of all nodes, before the scene is closed."""
         self._clear()
-        self._sent = self._preview = self._undo = self._applied = None
+        self._sent = self._preview = self._undo = self._applied = self._work = None
         self.show()
 
     def show(self) -> None:
         """Show what can be done now; nodes may have been deleted since."""
         if self._preview is not None and self._preview.GetScene() is None:
-            self._preview = self._sent = None
+            self._preview = self._sent = self._work = None
         if self._applied is not None and self._applied[0].GetScene() is None:
             self._undo = self._applied = None
         self._ui.applyButton.setVisible(self._preview is not None)
+        for button in (self._ui.applyButton, self._ui.discardButton, self._ui.undoButton):
+            button.setEnabled(self._work is None)
         self._ui.discardButton.setVisible(self._preview is not None)
         self._ui.undoButton.setVisible(self._applied is not None)
         self._ui.reviewRow.setVisible(self._preview is not None or self._applied is not None)
 
     def apply(self) -> None:
-        """Write the refined segments into the ones they were made from; what cannot be is said."""
+        """Write the refined segments into the ones they were made from, in some turns if they are large; trouble is said."""
         self.show()
-        if self._sent is None or self._preview is None:
+        if self._sent is None or self._preview is None or self._work is not None:
             return
         if self._sent.segmentation.GetScene() is None:
-            self._say(GONE)
+            self._say(f"{sentence(GONE)}.")
             return
-        painted_since = conversion.fingerprint(self._sent.segmentation) != self._sent.print
         if gone := _gone(self._sent):
             self._say(gone)
             return
-        self._saved(self._sent.segmentation)
-        undo = self._history(self._sent.segmentation)
+        self._work = Applying(self._rewriting(self._sent), self._sent.segmentation, self._preview)
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Work on for a moment; what is left waits for the next turn, so that nothing else has to."""
+        work = self._work
+        if work is None or self._sent is None:
+            return
+        try:
+            if self._sent.segmentation.GetScene() is None:
+                raise InputError(GONE)
+            put = work.go_on()
+            if put is None:
+                self._turns.start(0)
+                self.show()
+                return
+            self._put(self._sent, put)
+        except MedSynthError as problem:
+            self._say(f"{sentence(problem)}.")
+        self._work = None
+        self.show()
+
+    def _put(self, made_of: Sent, put: Callable[[], None]) -> None:
+        """Put in place what is ready, as one undo state."""
+        segmentation = made_of.segmentation
+        painted_since = conversion.fingerprint(segmentation) != made_of.print
+        self._saved(segmentation)
+        undo = self._history(segmentation)
         undo.SaveState()
         try:
-            with slicer.util.NodeModify(self._sent.segmentation):
-                self._write(self._sent)
-        except MedSynthError as problem:
+            with slicer.util.NodeModify(segmentation):
+                put()
+        except MedSynthError:
             undo.RestorePreviousState()
-            self._say(str(problem))
-            return
+            raise
         if self._own_undo:
-            self._undo, self._applied = undo, (self._sent.segmentation, conversion.fingerprint(self._sent.segmentation))
+            self._undo, self._applied = undo, (segmentation, conversion.fingerprint(segmentation))
         self._written()
         self._say("What was painted meanwhile was replaced, too: Undo brings it back." if painted_since else "")
         self.discard()
+
+    @property
+    def busy(self) -> bool:
+        """Whether an Apply is under way."""
+        return self._work is not None
 
     def discard(self) -> None:
         """Take the refined segmentation out of the scene; its job stays in the list.
@@ -138,7 +171,7 @@ class Review:
             preview.SetDisplayVisibility(False)
             self._old.append(preview)
             self._later.start(0)
-        self._preview = self._sent = None
+        self._preview = self._sent = self._work = None
         self.show()
 
     def _clear(self) -> None:
@@ -151,7 +184,7 @@ class Review:
     def undo(self) -> None:
         """Bring back what the last Apply replaced."""
         self.show()
-        if self._applied is None:
+        if self._applied is None or self._work is not None:
             return
         segmentation, after = self._applied
         if conversion.fingerprint(segmentation) != after:
@@ -175,12 +208,20 @@ class Review:
         made.SetMaximumNumberOfStates(STATES)
         return made
 
-    def _write(self, made_of: Sent) -> None:
+    def _rewriting(self, made_of: Sent) -> Callable[[], Work]:
         parts = {segment: self._parts.get(value, "") for segment, value in made_of.values.items()}
         inside = self._preview.GetSegmentation()
         kept = {segment: part for segment, part in parts.items() if not part or inside.GetSegment(part) is not None}
         # one taken out of the outline by hand is not wanted, which is not the same as empty
-        conversion.copy_segments(self._preview, kept, made_of.segmentation, made_of.affine, made_of.size, made_of.k)
+        where = made_of.segmentation, made_of.affine, made_of.size, made_of.k
+        return lambda: rewriting(self._preview, kept, *where)
+
+
+def _timer(act: Callable[[], None]) -> Any:
+    timer = qt.QTimer()
+    timer.setSingleShot(True)
+    timer.connect("timeout()", act)
+    return timer
 
 
 def _gone(made_of: Sent) -> str:

@@ -10,12 +10,11 @@ from typing import Any
 
 import qt
 
+from medsynth_core import growth_words
 from MedSynthLib import slice_views
 
 HEIGHT, LEAST_WIDTH = 12, 60
 ACCENT, GROUND = (242, 142, 43), "#55808080"
-FAINTEST = 0.35
-"""Opacity of the slice that came first; the one that came last is opaque."""
 
 
 class Ruler:
@@ -26,14 +25,17 @@ class Ruler:
         self._node: Any = None
         self._sent_to: int | None = None
         self._telling = False
+        ui.rulerLabel.setToolTip(growth_words.RULER_TIP)
+        ui.followBox.setText(growth_words.FOLLOW)
+        ui.followBox.setToolTip(growth_words.FOLLOW_TIP)
         ui.sliceSlider.connect("valueChanged(int)", self._slid)
         ui.followBox.connect("toggled(bool)", self._toggled)
 
     def show(self, node: Any, order: Sequence[int], depth: int) -> None:
         """Show the slices of `node` that are there, in the order they came; views that follow go to the newest."""
         self._node = node
-        came = list(dict.fromkeys(reversed(order)))[::-1]
-        self._ui.growthLabel.setText(f"{len(came)} / {depth} slices")
+        came = growth_words.in_order(order)
+        self._ui.growthLabel.setText(growth_words.count_text(len(came), depth))
         self._ui.rulerLabel.setPixmap(strip(max(LEAST_WIDTH, self._ui.rulerLabel.width), came, depth))
         self._ui.sliceSlider.setVisible(depth > 1)
         self._follow(came[-1] if came else None)
@@ -87,7 +89,7 @@ def strip(width: int, came: Sequence[int], depth: int) -> Any:
     for place, z in enumerate(came):
         left, right = z * width // depth, (z + 1) * width // depth
         gap = 1 if width >= 3 * depth else 0
-        opacity = round(255 * (FAINTEST + (1 - FAINTEST) * (place + 1) / len(came)))
+        opacity = round(255 * growth_words.opacity(place, len(came)))
         painter.fillRect(left, 0, max(1, right - left - gap), HEIGHT, qt.QColor(*ACCENT, opacity))
     painter.end()
     return pixmap

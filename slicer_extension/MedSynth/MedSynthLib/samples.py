@@ -67,7 +67,7 @@ def load(sample: Sample) -> tuple[Any, Any]:
     grid = conversion.node_from(Volume(image, PLACE), sample.title)
     if sample.marks == INSTANCES:
         return grid, conversion.node_from(Volume(marks.astype(np.uint16), PLACE), f"{sample.title} numbered", labels=True)
-    mask = segments.new_segmentation(grid, (LabelInfo(1, sample.label, "#f28e2b"),), f"{sample.title} mask")
+    mask = segments.new_segmentation(grid, (LabelInfo(1, sample.label, "#f28e2b"),), f"{sample.title}: {sample.label}")
     inside = Volume((marks != 0).astype(np.uint8), PLACE)
     conversion.fill_segments(mask, inside, {1: mask.GetSegmentation().GetNthSegmentID(0)})
     return grid, mask

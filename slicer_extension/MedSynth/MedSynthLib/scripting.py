@@ -1,15 +1,17 @@
 """MedSynth from a script, without the panel: nodes in, nodes out.
 
-    logic = slicer.modules.medsynth.widgetRepresentation().self().logic       or MedSynthLib.scripting.Engine()
-    image = logic.synthesize(segmentation, grid=flair, model="brain-slice", k=80, seed=7)
-    better = logic.refine(flair, rough)
-    image, mask = logic.grow_tumor(volume_ml=20, center_mm=(-30, 10, 5))
+    engine = MedSynthLib.scripting.Engine()        or slicer.modules.medsynth.widgetRepresentation().self().logic.engine
+    image = engine.synthesize(segmentation, grid=flair, model="brain-slice", k=80, seed=7)
+    better = engine.refine(flair, rough)
+    image, mask = engine.grow_tumor(volume_ml=20, center_mm=(-30, 10, 5))
+    image, nuclei = engine.make_nuclei(density=60)
 
 Every call waits for its result; the panel does the same work without waiting.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,24 +19,30 @@ from medsynth_core import client as light_client
 from medsynth_core import places
 from medsynth_core.client import Client, Job
 from medsynth_core.errors import ServiceUnavailableError
+from medsynth_core.job_results import SYNTHETIC
 from medsynth_core.protocol import ModelCard
 from medsynth_core.tumor_words import spread
-from MedSynthLib import conversion, environment, segments, study
+from MedSynthLib import conversion, environment, segments, startup, study
 from MedSynthLib.environment import EnvironmentProblem, Reason
 from MedSynthLib.growing import GrowingNodes, mark
 
-SYNTHETIC = "[Synthetic]"
+
+def connector() -> Callable[[], Client]:
+    """Return what opens a client, on any thread; call this on the main one, which may ask Slicer what it was started with."""
+    environ = startup.begun()[0]
+    return lambda: connect(environ=environ)
 
 
-def connect(home: Path | None = None) -> Client:
+def connect(home: Path | None = None, environ: Mapping[str, str] | None = None) -> Client:
     """Return a client of the user's service, started in the chosen environment when none runs.
 
-    Raises EnvironmentProblem when none runs and there is no environment to start it in.
+    `environ` is what it is started with: what Slicer was, not what Slicer made of it for itself. Raises
+    EnvironmentProblem when none runs and there is no environment to start it in.
     """
     folder = home or places.state_folder()
     used = environment.chosen(folder)
     if used is not None:
-        return light_client.connect(folder, python=used.python, name="slicer")
+        return light_client.connect(folder, python=used.python, name="slicer", environ=environ)
     try:
         return light_client.connect(folder, start=False, name="slicer")  # one that napari or a terminal started
     except ServiceUnavailableError:
@@ -52,7 +60,7 @@ class Engine:
     def client(self) -> Client:
         """The connection to the service, opened when it is first needed."""
         if self._client is None:
-            self._client = connect()
+            self._client = connector()()
         return self._client
 
     def close(self) -> None:
@@ -92,6 +100,14 @@ class Engine:
         """
         given = {} if background is None else {"background": conversion.volume_of(background)}
         return self.run("tumor", model, seed, background, **given, **spread(params))
+
+    def make_nuclei(self, nuclei: Any = None, model: str = "nuclei-he", seed: int = 0, **params: Any) -> tuple[Any, Any]:
+        """Return (vector volume node, label map node) of histology; parameters as in `Client.make_nuclei`.
+
+        `nuclei` is a label map node with a number for each nucleus to paint; without one they are made, too.
+        """
+        given = {} if nuclei is None else {"mask": conversion.volume_of(nuclei)}
+        return self.run("nuclei", model, seed, nuclei, **given, **params)
 
     def run(self, engine: str, model: str, seed: int, beside: Any, **given: Any) -> tuple[Any, ...]:
         """Return the nodes of all outputs of any engine's job, in the order they were announced."""

@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 import slicer
-from vtk.util import numpy_support
 
+from medsynth_core import uncertain_walk
 from medsynth_core.uncertain import uncertain_places
-from MedSynthLib import slice_views
+from medsynth_core.uncertain_walk import Walk
+from MedSynthLib import color_tables, slice_views
 
 COLORS = "MedSynth uncertainty"
 OPACITY, LEAST_SHOWN = 0.7, 13
@@ -27,8 +28,10 @@ class Uncertainty:
     def __init__(self, ui: Any, post: Callable[[Callable[[], None]], None]) -> None:
         self._ui, self._post = ui, post
         self.node: Any = None
-        self.places: list[tuple[int, ...]] | None = None
-        self._at = 0
+        self.walk = Walk(None)
+        ui.doubtBox.setText(uncertain_walk.SHOW)
+        ui.doubtBox.setToolTip(uncertain_walk.SHOW_TIP)
+        ui.nextDoubtButton.setText(uncertain_walk.NEXT)
         ui.doubtBox.connect("toggled(bool)", self._toggled)
         ui.nextDoubtButton.connect("clicked()", self.go_on)
         self.show()
@@ -37,7 +40,7 @@ class Uncertainty:
         """Hold the newest uncertainty, None for a result without one; the one before leaves the scene."""
         if self._alive() and self.node is not node:
             slicer.mrmlScene.RemoveNode(self.node)
-        self.node, self.places, self._at = node, None, 0
+        self.node, self.walk = node, Walk(None)
         if node is not None:
             dress(node)
             self._find(slicer.util.arrayFromVolume(node).copy())
@@ -46,7 +49,7 @@ class Uncertainty:
 
     def forget(self) -> None:
         """Let go of the node, before the scene is closed."""
-        self.node, self.places = None, None
+        self.node, self.walk = None, Walk(None)
         self.show()
 
     def show(self) -> None:
@@ -54,18 +57,14 @@ class Uncertainty:
         if self.node is not None and not self._alive():
             self.node = None
         self._ui.doubtRow.setVisible(self.node is not None)
-        count = len(self.places) if self.places is not None else 0
-        self._ui.nextDoubtButton.setEnabled(count > 0)
-        self._ui.nextDoubtButton.setToolTip(
-            "The views go there" if count else "Looking…" if self.places is None else "It is sure of all"
-        )
-        self._ui.doubtLabel.setText(f"{self._at} of {count}" if self._at else "")
+        self._ui.nextDoubtButton.setEnabled(bool(self.walk.places))
+        self._ui.nextDoubtButton.setToolTip(self.walk.tip)
+        self._ui.doubtLabel.setText(self.walk.text)
 
     def go_on(self) -> None:
         """Look at the next uncertain place, after the last at the first again."""
-        if self._alive() and self.places:
-            self._at = self._at % len(self.places) + 1
-            slice_views.go_to_voxel(self.node, self.places[self._at - 1])
+        if self._alive() and (place := self.walk.next()) is not None:
+            slice_views.go_to_voxel(self.node, place)
         self.show()
 
     def _find(self, voxels: np.ndarray) -> None:
@@ -80,7 +79,7 @@ class Uncertainty:
 
     def _found(self, node: Any, places: list[tuple[int, ...]]) -> None:
         if node is self.node:
-            self.places = places
+            self.walk = Walk(places)
             self.show()
 
     def _toggled(self, wanted: bool) -> None:
@@ -110,18 +109,10 @@ def dress(node: Any) -> None:
 
 def colors() -> Any:
     """Return the color node from dark red over orange to pale yellow, one in a scene."""
-    known = slicer.mrmlScene.GetSingletonNode(COLORS, "vtkMRMLColorTableNode")
-    if known is not None:
-        return known
-    node = slicer.mrmlScene.CreateNodeByClass("vtkMRMLColorTableNode")
-    node.UnRegister(None)
-    node.SetSingletonTag(COLORS)
-    node.SetName(COLORS)
-    node.SetTypeToUser()
-    node.SetNumberOfColors(256)
-    node.GetLookupTable().SetTableRange(0, 255)
+    return color_tables.shared(COLORS, _table)
+
+
+def _table() -> np.ndarray:
     share = np.linspace(0, 1, 256)
     corners = np.array([(90, 0, 30, 255), (230, 90, 20, 255), (255, 240, 170, 255)])
-    table = np.stack([np.interp(share, (0, 0.5, 1), corners[:, n]) for n in range(4)], axis=1).astype(np.uint8)
-    numpy_support.vtk_to_numpy(node.GetLookupTable().GetTable())[:] = table
-    return slicer.mrmlScene.AddNode(node)
+    return np.stack([np.interp(share, (0, 0.5, 1), corners[:, n]) for n in range(4)], axis=1).astype(np.uint8)

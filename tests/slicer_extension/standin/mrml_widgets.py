@@ -10,6 +10,24 @@ import slicer
 from PyQt5 import QtCore, QtWidgets
 
 
+def strict(kind: type) -> type:
+    """Let a class have the attributes that it is made with, and no others, as PythonQt does."""
+    plain = kind.__init__  # type: ignore[misc]
+
+    def init(self: Any, *args: Any) -> None:
+        plain(self, *args)
+        self.__dict__["_made"] = True
+
+    def set_(self: Any, name: str, value: Any) -> None:
+        known = name in self.__dict__ or hasattr(type(self), name)
+        if self.__dict__.get("_made") and not known:
+            raise AttributeError(f"Property {name!r} of type {kind.__name__} does not exist and can't be set")
+        object.__setattr__(self, name, value)
+
+    kind.__init__, kind.__setattr__ = init, set_  # type: ignore[misc,method-assign]
+    return kind
+
+
 class qMRMLWidget(QtWidgets.QWidget):
     """Top of a .ui file; it tells its scene to those that are connected, and to nobody else."""
 
@@ -20,6 +38,7 @@ class qMRMLWidget(QtWidgets.QWidget):
         self.mrmlSceneChanged.emit(scene)
 
 
+@strict
 class qMRMLNodeComboBox(QtWidgets.QWidget):
     """Chooses a node of the scene; the test chooses with `setCurrentNode`."""
 
@@ -31,6 +50,11 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
         self.nodeTypes: Any = []
         self.noneEnabled = self.addEnabled = self.removeEnabled = self.renameEnabled = False
         self.noneDisplay, self.showChildNodeTypes = "", True
+        self.hideChildNodeTypes: Any = []
+
+    def setHideChildNodeTypes(self, kinds: list[str]) -> None:
+        """Do not offer nodes of these classes, though they are of a class that is offered."""
+        self.hideChildNodeTypes = kinds
 
     def setNodeTypes(self, kinds: list[str]) -> None:
         """Offer nodes of these classes."""
@@ -65,6 +89,7 @@ class qMRMLNodeComboBox(QtWidgets.QWidget):
             self.currentNodeChanged.emit(node)
 
 
+@strict
 class qMRMLSegmentEditorWidget(QtWidgets.QWidget):
     """The embedded editor; what it is told is what a test may look at. Its undo is Slicer's own, vtkSegmentationHistory."""
 
@@ -146,6 +171,7 @@ class qMRMLSegmentEditorWidget(QtWidgets.QWidget):
         self.history.RestorePreviousState()
 
 
+@strict
 class ctkCollapsibleButton(QtWidgets.QPushButton):
     """A section that folds; a button, as it is there."""
 

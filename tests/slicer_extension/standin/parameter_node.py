@@ -84,6 +84,8 @@ def _connect(self: Any, gui: Any) -> int:
         if not name:
             continue
         signal, read, write = GUI[type(widget).__name__]
+        if _is_node(hint := self.allParameters[name]):
+            widget.nodeTypes = (hint().GetClassName(),)  # as there, so a class that is abstract fails, and the .ui's own are gone
         write(widget, getattr(self, name))
 
         def heed(*_: Any, name: str = name, widget: Any = widget, read: Any = read) -> None:

@@ -7,11 +7,26 @@ import types
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 from PyQt5 import QtCore, QtGui, QtWidgets
 
 PARTS = (QtCore, QtGui, QtWidgets)
 VIRTUAL = {"sizeHint", "minimumSizeHint", "duration", "QProgressBar.text"}
 """Properties whose getters Qt itself calls: an attribute of that name would be taken for a reimplementation."""
+NUMBERS: dict[type, tuple[str, ...]] = {
+    QtWidgets.QWidget: ("setVisible", "setEnabled"),
+    QtWidgets.QAbstractButton: ("setChecked",),
+    QtWidgets.QSpinBox: ("setValue", "setRange"),
+    QtWidgets.QDoubleSpinBox: ("setValue", "setRange"),
+    QtWidgets.QAbstractSlider: ("setValue", "setRange"),
+    QtWidgets.QProgressBar: ("setValue", "setRange"),
+    QtWidgets.QComboBox: ("setCurrentIndex",),
+    QtWidgets.QTabWidget: ("setCurrentIndex",),
+    QtWidgets.QTableWidget: ("setRowCount", "setCurrentCell"),
+    QtGui.QPainter: ("fillRect",),
+    QtCore.QTimer: ("setInterval",),
+}
+"""Methods that are given numbers."""
 _PLAIN: list[tuple[type, str, Any]] = []
 """Class, name and value of what PyQt5 had where an attribute is now; None where it had nothing of its own."""
 
@@ -29,7 +44,30 @@ def make() -> types.ModuleType:
     QtCore.QObject.connect = _connect
     QtCore.QObject.disconnect = _disconnect
     QtCore.QObject.name = _attribute("objectName")
+    QtCore.QObject.__setattr__ = _set
+    for kind, names in NUMBERS.items():
+        for name in names:
+            setattr(kind, name, _of_plain_numbers(getattr(kind, name)))
     return module
+
+
+def _set(self: Any, name: str, value: Any) -> None:
+    """Set what a class of Qt has, or what a Python class of its own adds to it; nothing else can be set there, either."""
+    if type(self).__module__.startswith("PyQt5.") and not hasattr(type(self), name):
+        raise AttributeError(f"Property {name!r} of type {type(self).__name__} does not exist and can't be set")
+    object.__setattr__(self, name, value)
+
+
+def _of_plain_numbers(method: Any) -> Any:
+    """Return a method that refuses numpy's whole numbers and truths, which PyQt takes and PythonQt does not."""
+
+    def call(self: Any, *args: Any) -> Any:
+        for value in args:
+            if isinstance(value, (np.integer, np.bool_, np.float32)):
+                raise ValueError(f"Called {method.__name__} with wrong argument types: {type(value).__name__}")
+        return method(self, *args)
+
+    return call
 
 
 def _give_manners(kind: type) -> None:
@@ -88,12 +126,25 @@ def _signal(sender: Any, signature: str) -> tuple[Any, int]:
     return bound, len(words)
 
 
+class _Call:
+    """A slot with as many arguments as its signal's signature names.
+
+    Not a closure: Python's collector may take a panel apart while Qt still tells its slots of the end of their senders, and a
+    function whose closure is gone ends the process, where an attribute that is gone can be asked for.
+    """
+
+    def __init__(self, slot: Callable[..., Any], count: int) -> None:
+        self.slot, self.count = slot, count
+
+    def __call__(self, *args: Any) -> None:
+        slot = self.__dict__.get("slot")
+        if slot is not None:
+            slot(*args[: self.count])
+
+
 def _connect(self: Any, signature: str, slot: Callable[..., Any]) -> None:
     signal, count = _signal(self, signature)
-
-    def call(*args: Any) -> None:
-        slot(*args[:count])
-
+    call = _Call(slot, count)
     self.__dict__.setdefault("_slots", []).append((signature, slot, call))
     signal.connect(call)
 

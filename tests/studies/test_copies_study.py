@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from scipy import ndimage
 
 from medsynth_core.copy_rule import ALLOWED, UNLIKE
 from medsynth_core.errors import InputError
+from medsynth_core.evaluation import aligned
 from medsynth_core.evaluation.copies import CopyNetwork, CopySettings, build_copy_network
 from medsynth_core.evaluation.generator import Images
 from medsynth_core.evaluation.planting import planted
@@ -27,7 +29,7 @@ from medsynth_core.studies.material import Material
 from medsynth_core.studies.questioned import Question, Questioned
 from medsynth_core.studies.samples import Kind, Sample, wishes
 
-SIDE = 64
+SIDE, SLICES = 64, 4
 
 
 def untrained(taught: Images, settings: CopySettings) -> CopyNetwork:
@@ -51,9 +53,17 @@ def sample(name: str, image: np.ndarray, kind: Kind = Kind.TRAINING) -> Sample:
     return Sample(name, kind, 7, dataclasses.replace(item(0, image), name=name))
 
 
+@pytest.fixture(scope="module", autouse=True)
+def short_climbs() -> Iterator[None]:
+    """Copies of these scenes are found after a few steps: how far climbing must go for real ones, test_aligned.py says."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(aligned, "CLIMBS", tuple((side, 8, rate) for side, _, rate in aligned.CLIMBS))
+        yield
+
+
 @pytest.fixture(scope="module")
 def material() -> Material:
-    return Material(LABELS, tuple(item(i) for i in range(8)), tuple(item(100 + i) for i in range(9)), 3, 2, dict)
+    return Material(LABELS, tuple(item(i) for i in range(8)), tuple(item(100 + i) for i in range(9)), 3, 2, (), dict)
 
 
 @pytest.fixture(scope="module")
@@ -95,24 +105,26 @@ def test_a_patch_from_anywhere_in_a_tile_is_found_however_it_was_turned() -> Non
     ]
     patch = tiles[1].image[0][:, 37:293, 21:277]
     copy = np.ascontiguousarray(np.rot90(patch, axes=(1, 2)))
-    material = Material(NUCLEI, tuple(tiles), tuple(others), 3, 2, dict)
+    material = Material(NUCLEI, tuple(tiles), tuple(others), 3, 2, (), dict)
     found = find_copies(Memory(material, untrained), "the judge", material, [sample("a", copy), sample("b", others[0].image[0])])
     assert found.flagged == ("a",)
     assert found.flags[0].learned == 1
     assert found.flags[0].neighbor.shape == (3, 256, 256)
 
 
-def test_a_volume_is_known_by_its_slices() -> None:
-    def volume(seed: int) -> Item:
-        planes = scene(seed, (6, SIDE, SIDE))
-        return Item(f"v{seed}", f"p{seed}", np.stack([planes, planes, planes], axis=1), np.ones((6, SIDE, SIDE), np.int32))
+def volume(seed: int) -> Item:
+    """Four slices, each with itself as its neighbors."""
+    planes = scene(seed, (SLICES, SIDE, SIDE))
+    return Item(f"v{seed}", f"p{seed}", np.stack([planes, planes, planes], axis=1), np.ones((SLICES, SIDE, SIDE), np.int32))
 
-    material = Material(LABELS, (volume(0), volume(1)), (volume(2), volume(3), volume(4), volume(5)), 3, 2, dict)
+
+def test_a_volume_is_known_by_its_slices() -> None:
+    material = Material(LABELS, (volume(0), volume(1)), (volume(2), volume(3), volume(4), volume(5)), 3, 2, (), dict)
     made = [Sample("copied", Kind.DRAWN, 1, volume(1)), Sample("new", Kind.DRAWN, 2, volume(9))]
     found = find_copies(Memory(material, untrained), "the judge", material, made)
     assert found.flagged == ("copied",)
     assert found.shares[0].pictures == 6
-    assert found.real == 4 * 6
+    assert found.real == 4 * SLICES
 
 
 def test_without_samples_there_is_no_check(material: Material) -> None:
@@ -174,6 +186,17 @@ def test_the_override_is_on_record_in_manifest_and_files(answered: Questioned, t
     assert ALLOWED.encode() in (tmp_path / "export" / "training-masks-1.png").read_bytes()
     assert UNLIKE.encode() in (tmp_path / "export" / "edited-masks-0.png").read_bytes()
     assert read(tmp_path / "export" / "turned.png").array.shape == (3, 1, SIDE, SIDE)
+
+
+def test_a_volume_leaves_with_all_its_slices(
+    answered: Questioned, found: Found, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grown = Sample("grown 1", Kind.DRAWN, 1, volume(1))
+    monkeypatch.setattr(copies_run, "make_samples", lambda *_: [grown])
+    monkeypatch.setattr(copies_run, "find_copies", lambda *_: dataclasses.replace(found, flags=()))
+    run(order(tmp_path, export=tmp_path / "export"), lambda far: None)
+    there = read(tmp_path / "export" / "grown-1.nii.gz")
+    assert np.array_equal(there.array[0], grown.item.image[:, 1])
 
 
 def test_an_export_never_mixes_with_what_is_there(answered: Questioned, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from PIL import Image
 from medsynth_core.errors import ModelError, TrainingDataError
 from medsynth_core.models.folder import finish_folder, verify
 from medsynth_core.protocol import ModelCard
-from medsynth_core.training.guard import check_apart, check_split, known_cases, ledger_for
+from medsynth_core.training.guard import check_apart, check_split, known_cases
 from medsynth_core.training.ledger import FILE, Ledger, Mark, going_on, ledger_of, mark_of, read_ledger, write_ledger
 from medsynth_core.training.likeness import likeness_of
 from tests.toy_pairs import picture
@@ -142,32 +142,20 @@ def test_the_ledger_is_among_the_checksums_of_its_model(tmp_path: Path) -> None:
         verify(tmp_path)
 
 
-def test_a_model_without_a_ledger_is_refused_with_the_way_out(tmp_path: Path) -> None:
-    with pytest.raises(TrainingDataError, match=r"no record.*train it again.*--trained-on"):
-        ledger_for(tmp_path)
-    given = ledger_of([case(1)])
-    assert ledger_for(tmp_path, given) == given
-
-
-def test_what_is_given_does_not_stand_above_the_models_own_record(tmp_path: Path) -> None:
-    write_ledger(ledger_of([case(1)]), tmp_path)
-    refusal(ledger_for(tmp_path, Ledger()), case(1))
-
-
 def test_what_taught_the_base_has_taught_the_model(tmp_path: Path) -> None:
     write_ledger(ledger_of([case(1)], [case(2)], [case(3)]), tmp_path)
     ledger = going_on(ledger_of([case(4)], [], [case(1)]), tmp_path)
     assert known_cases(ledger, [case(i) for i in range(1, 6)]) == {"case1", "case2", "case4"}
 
 
-def test_a_base_without_a_ledger_taints_the_model_until_vouched_for(tmp_path: Path) -> None:
-    base, model = tmp_path / "old", tmp_path / "new"
-    base.mkdir()
-    model.mkdir()
-    write_ledger(going_on(ledger_of([case(1)]), base), model)
-    with pytest.raises(TrainingDataError, match=r"goes on from old.*--base-is-apart old"):
-        ledger_for(model)
-    refusal(ledger_for(model, vouched_for=("old",)), case(1))
+def test_a_base_without_a_ledger_is_named_by_every_model_after_it(tmp_path: Path) -> None:
+    old, new = (tmp_path / name for name in ("old", "new"))
+    for folder in (old, new):
+        folder.mkdir()
+    write_ledger(going_on(ledger_of([case(1)]), old), new)
+    ledger = going_on(ledger_of([case(2)]), new)
+    assert ledger.unlisted == ("old",)
+    refusal(ledger, case(1), case(2))
 
 
 @pytest.mark.parametrize(
@@ -185,4 +173,4 @@ def test_a_damaged_or_newer_ledger_is_no_ledger(tmp_path: Path, harm: object) ->
     path = tmp_path / FILE
     path.write_text(harm(path.read_text()))  # type: ignore[operator]
     with pytest.raises(ModelError, match=r"ledger\.json"):
-        ledger_for(tmp_path)
+        read_ledger(tmp_path)

@@ -11,7 +11,7 @@ from medsynth_core.engines.synthesize.prepare import surveyed
 from medsynth_core.errors import TrainingDataError
 from medsynth_core.models.folder import verify
 from medsynth_core.protocol_training import TrainingRequest
-from medsynth_core.training.guard import check_apart, known_cases, ledger_for
+from medsynth_core.training.guard import check_apart, known_cases
 from medsynth_core.training.ledger import FILE, Ledger, read_ledger
 from medsynth_core.training.order import TrainingOrder
 from tests.toy_pairs import write_pairs
@@ -23,7 +23,9 @@ def trained(data: Path, out: Path, engine: str = "synthesize", steps: int = 1, *
     order = order_of(request)
     run_training(prepared(request, order), out, "cpu", lambda progress: None)
     assert FILE in verify(out).sha256
-    return ledger_for(out)
+    ledger = read_ledger(out)
+    assert ledger is not None
+    return ledger
 
 
 @pytest.fixture

@@ -135,4 +135,4 @@ def _export_one(folder: Path, asked: Questioned, sample: Sample, parting: Partin
         write(folder / f"{stem}.png", Volume.from_image(np.moveaxis(image[0], 0, -1)), recipe)
     else:
         middle = image[:, image.shape[1] // 2]
-        write(folder / f"{stem}.nii.gz", Volume(middle[None], np.eye(3, 4)), recipe)
+        write(folder / f"{stem}.nii.gz", Volume(middle[None]), recipe)

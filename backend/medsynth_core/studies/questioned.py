@@ -13,7 +13,7 @@ from medsynth_core.studies.at_work import HowFar, Report
 from medsynth_core.studies.engines import model_folder
 from medsynth_core.studies.material import HELD_OUT, Grid, Material, read_material
 from medsynth_core.training.guard import check_apart
-from medsynth_core.training.ledger import read_ledger
+from medsynth_core.training.ledger import Ledger, read_ledger
 from medsynth_core.training.order import TrainingOrder
 
 NO_RECORD = "It has no record of what it learned from: that the split of DATA is its own rests on the word of its card."
@@ -59,9 +59,14 @@ def questioned(question: Question) -> Questioned:
     if ledger is None:
         return Questioned(folder, card, material, NO_RECORD)
     check_apart(ledger, [material.marks[item.name] for item in material.test if item.name in material.marks])
-    return Questioned(
-        folder, card, material, f"By its record: {ledger.counted}; none of the items measured on is among the first."
-    )
+    return Questioned(folder, card, material, _recorded(ledger))
+
+
+def _recorded(ledger: Ledger) -> str:
+    said = f"By its record: {ledger.counted}; none of the items measured on is among the first."
+    if not ledger.unlisted:
+        return said
+    return f"{said} It goes on from {ledger.unlisted[0]}, which has no record: whether that has met them, nobody can tell."
 
 
 def title_of(data: Path) -> str:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from medsynth_core.errors import TrainingDataError
-from medsynth_core.training.ledger import Entry, Ledger, Mark, ledger_of, read_ledger, sealed
+from medsynth_core.training.ledger import Entry, Ledger, Mark, ledger_of, sealed
 
 LOOKS_ALIKE_BITS = 4
 """Bits of 64 in which two looks may differ and still be one scene.
@@ -19,29 +18,6 @@ changed copies 85 % are: nearly all that were compressed, halved, lit otherwise 
 cropped by 2 % on each side.
 """
 ROWS = 256
-NO_LEDGER = (
-    "train it again with this version, which records it, or give the folder it was trained on with --trained-on; "
-    "without that nobody can tell whether it has seen the test cases"
-)
-
-
-def ledger_for(model: Path, trained_on: Ledger | None = None, vouched_for: Sequence[str] = ()) -> Ledger:
-    """Return what a model has learned from: its own record, or the one given where it has none.
-
-    `vouched_for` names bases whose data no ledger lists, and of which the user knows that they hold no test case.
-    Raises TrainingDataError for a model whose data nobody knows, ModelError for a damaged record.
-    """
-    ledger = read_ledger(model)
-    if ledger is None:
-        if trained_on is None:
-            raise TrainingDataError(f"model {model.resolve().name} has no record of what it learned from: {NO_LEDGER}")
-        return trained_on
-    if unknown := sorted(set(ledger.unlisted) - set(vouched_for)):
-        raise TrainingDataError(
-            f"model {model.resolve().name} goes on from {unknown[0]}, which has no record of what it learned from: train it on a "
-            f"base with a record, or vouch with --base-is-apart {unknown[0]} that this base has seen no test case"
-        )
-    return ledger
 
 
 def check_apart(ledger: Ledger, tested: Iterable[Mark], what: str = "the test set") -> None:

@@ -7,8 +7,8 @@ from typing import Any
 
 import napari
 import napari.viewer
-from qtpy.QtCore import QEvent, QTimer
-from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QSizePolicy, QVBoxLayout
 
 from medsynth_core.cli_making import Progress
 from medsynth_core.client import Client
@@ -24,6 +24,7 @@ from napari_medsynth.courier import Courier
 from napari_medsynth.dataset_desk import ENGINES, DatasetDesk, DatasetForm
 from napari_medsynth.dataset_panel import DatasetPanel
 from napari_medsynth.dataset_run import Current, DatasetRun, Ended
+from napari_medsynth.docked import Docked
 from napari_medsynth.message_panel import Message, failure
 from napari_medsynth.primary_button import Mode
 from napari_medsynth.session import connect_as_napari
@@ -33,7 +34,7 @@ LOOK_MS = 200
 """How long the form must be left alone before the command line is written anew."""
 
 
-class DatasetWidget(QWidget):
+class DatasetWidget(Docked):
     """The panel in one viewer. `engines` are those whose models are offered; `connect` opens a client of the service."""
 
     def __init__(
@@ -135,14 +136,6 @@ class DatasetWidget(QWidget):
         """Return what ends the run, the session and all connections to the viewer. None is a method of a Qt object."""
         return self._current.leave, self.session.close, self.viewer_events.close
 
-    def event(self, event: QEvent | None) -> bool:
-        """Notice that the dock was removed: napari then takes the parent away and forgets the widget."""
-        if event is not None and event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            for end in self.ends():
-                end()
-            self.deleteLater()
-        return super().event(event)
-
     def _progressed(self, far: Progress) -> None:
         if not self.running:
             return
@@ -208,8 +201,7 @@ class DatasetWidget(QWidget):
         for box in (panel.count, panel.seed):
             box.valueChanged.connect(self._soon)
         engine_pill.drive(panel.pill, self.session, self._viewer)
-        for end in self.ends():
-            self.destroyed.connect(end)
+        self.end_with_it()
         self.viewer_events.add(self._viewer.events.theme, lambda _: panel.set_theme(self._viewer.theme))
         self.viewer_events.add(events.inserted, panel.layer.relist)
         self.viewer_events.add(events.removed, panel.layer.relist)

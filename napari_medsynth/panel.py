@@ -132,14 +132,20 @@ class Panel(QWidget):
         for widget in (self._fold, self.chips, self.button, self.progress, self.message):
             self._column.addWidget(widget)
         self._column.addStretch(1)
-        self._scroll = QScrollArea(self)
-        self._scroll.setWidget(self._inner)
-        self._scroll.setWidgetResizable(True)
-        self._scroll.setFrameShape(QFrame.Shape.NoFrame)
-        self._scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        around = QVBoxLayout(self)
-        around.setContentsMargins(0, 0, 0, 0)
-        around.addWidget(self._scroll)
+        self._scroll = scrolled(self._inner, self)
+
+
+def scrolled(inner: QWidget, panel: QWidget) -> QScrollArea:
+    """Lay a column into a panel, all of it, and let it be scrolled down where the dock is too low; return what scrolls."""
+    scroll = QScrollArea(panel)
+    scroll.setWidget(inner)
+    scroll.setWidgetResizable(True)
+    scroll.setFrameShape(QFrame.Shape.NoFrame)
+    scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    around = QVBoxLayout(panel)
+    around.setContentsMargins(0, 0, 0, 0)
+    around.addWidget(scroll)
+    return scroll
 
 
 def new_form() -> QFormLayout:

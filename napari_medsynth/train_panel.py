@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import napari
-from qtpy.QtCore import QSize, Qt
+from qtpy.QtCore import QSize
 from qtpy.QtGui import QDragEnterEvent, QDropEvent
-from qtpy.QtWidgets import QFormLayout, QFrame, QHBoxLayout, QLabel, QProgressBar, QPushButton, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from napari_medsynth.choice_row import ChoiceRow
 from napari_medsynth.elided_box import ElidedBox
 from napari_medsynth.engine_pill import EnginePill
 from napari_medsynth.message_panel import MessagePanel
-from napari_medsynth.panel import WIDTH, new_form
+from napari_medsynth.panel import WIDTH, new_form, scrolled
 from napari_medsynth.primary_button import PrimaryButton
 from napari_medsynth.train_facts import FactsView
 from napari_medsynth.train_findings import FindingsView
@@ -129,14 +129,7 @@ class TrainPanel(QWidget):
         for part in (self.pill, self.pages, self._new, self._there, self.message):
             column.addWidget(part)
         column.addStretch(1)
-        self._scroll = QScrollArea(self)
-        self._scroll.setWidget(self._inner)
-        self._scroll.setWidgetResizable(True)
-        self._scroll.setFrameShape(QFrame.Shape.NoFrame)
-        self._scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        around = QVBoxLayout(self)
-        around.setContentsMargins(0, 0, 0, 0)
-        around.addWidget(self._scroll)
+        self._scroll = scrolled(self._inner, self)
 
 
 def _page(form: QFormLayout | None, *parts: QWidget) -> QWidget:

@@ -8,8 +8,7 @@ from typing import Any
 
 import napari
 import napari.viewer
-from qtpy.QtCore import QEvent
-from qtpy.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QSizePolicy, QVBoxLayout
 
 from medsynth_core.client import Client
 from medsynth_core.engine_view import EngineView
@@ -23,6 +22,7 @@ from medsynth_core.training_words import in_a_form, title_of
 from napari_medsynth import diagnostics, engine_pill, settings
 from napari_medsynth.connections import Connections
 from napari_medsynth.courier import Courier
+from napari_medsynth.docked import Docked
 from napari_medsynth.message_panel import Message, failure
 from napari_medsynth.panels import PANELS, TRAIN, open_panel, use_model
 from napari_medsynth.session import connect_as_napari
@@ -32,7 +32,7 @@ from napari_medsynth.train_panel import TrainPanel
 from napari_medsynth.train_samples import show_samples
 
 
-class TrainWidget(QWidget):
+class TrainWidget(Docked):
     """The panel in one viewer. `connect` opens a client of the service."""
 
     def __init__(self, napari_viewer: napari.viewer.Viewer, connect: Callable[[], Client] = connect_as_napari) -> None:
@@ -103,14 +103,6 @@ class TrainWidget(QWidget):
         """Return what ends the session and all connections to the viewer; trainings go on. None is a method of a Qt object."""
         return self.session.close, self.viewer_events.close
 
-    def event(self, event: QEvent | None) -> bool:
-        """Notice that the dock was removed: napari then takes the parent away and forgets the widget."""
-        if event is not None and event.type() == QEvent.Type.ParentChange and self.parent() is None:
-            for end in self.ends():
-                end()
-            self.deleteLater()
-        return super().event(event)
-
     def _started(self, _: TrainingInfo) -> None:
         self.order.begin_anew()
 
@@ -136,6 +128,5 @@ class TrainWidget(QWidget):
         watch.started.connect(self._started)
         watch.listed.connect(self.order.judge)
         engine_pill.drive(panel.pill, self.session, self._viewer)
-        for end in self.ends():
-            self.destroyed.connect(end)
+        self.end_with_it()
         self.viewer_events.add(self._viewer.events.theme, self._theme_changed)

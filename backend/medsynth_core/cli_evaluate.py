@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from medsynth_core.cli_badge import add_badge_arguments, badge
 from medsynth_core.cli_copies import add_copies_arguments, copies
 from medsynth_core.cli_downstream import add_downstream_arguments, downstream
 from medsynth_core.cli_fidelity import add_fidelity_arguments, fidelity
@@ -12,6 +13,7 @@ QUESTIONS = (
     ("downstream", add_downstream_arguments, downstream),
     ("fidelity", add_fidelity_arguments, fidelity),
     ("copies", add_copies_arguments, copies),
+    ("badge", add_badge_arguments, badge),
 )
 """Name, what puts its options on a parser, what answers it and returns the exit status; its docstring is the help."""
 

@@ -124,12 +124,28 @@ class LabelInfo:
 
 
 @dataclass(frozen=True)
+class Thresholds:
+    """What a card says of real images that its judges have not learned from; None where it says nothing.
+
+    `adherence` is the Dice that 95 % of them reach with their masks; `likeness` the 95th percentile of their likeness to the
+    nearest training image; `intensity` the 1st and 99th percentile of grey levels between which 95 % of the training images
+    lie, `contrast` the distance of these two percentiles that 95 % of them reach.
+    """
+
+    adherence: float | None = None
+    intensity: tuple[float, float] | None = None
+    likeness: float | None = None
+    contrast: float | None = None
+
+
+@dataclass(frozen=True)
 class ModelCard:
     """What a model is, what it was trained on, and what may be done with it; `card.json` of a model folder.
 
     `size` is the model's grid (y, x) in pixels. `fit` says how another size is met: "resize" or "tile".
     `labels` is empty for a model that takes any label. `role` is empty for an engine's main model; a model that only serves
-    another one names its part, such as "coarse". `figures` holds measured numbers by name, `sha256` weight files' sums.
+    another one names its part, such as "coarse". `figures` holds measured numbers by name, `sha256` weight files' sums, `quality`
+    what the badge of a result is judged by.
     """
 
     id: str
@@ -150,6 +166,7 @@ class ModelCard:
     split: str = ""
     steps: int = 0
     figures: dict[str, float] = field(default_factory=dict)
+    quality: Thresholds = Thresholds()
     notes: str = ""
     code_version: str = ""
     sha256: dict[str, str] = field(default_factory=dict)

@@ -1,7 +1,7 @@
 """How good is this result? The badge that stands beside every result: adherence, intensity range, nearest training image.
 
     badge = Badge.of(Thresholds(0.45, (12.0, 230.0), 0.81), adherence=0.6, range_=(3.0, 251.0), likeness=0.5)
-    badge.grade, badge.sentences, badge.record()
+    recipe["quality"] = badge.record()          # by the worker; every client reads it back: Badge.of_recipe(recipe)
 
 Light: it judges numbers that somebody else has measured, by thresholds of the model's card, so that napari, 3D Slicer and msynth
 say the same of one result. What a card gives no threshold for is not judged, and that is said; nothing is assumed in its place.
@@ -11,10 +11,16 @@ from __future__ import annotations
 
 import enum
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from medsynth_core.protocol import Thresholds
+
 Range = tuple[float, float]
+KEY = "quality"
+"""Where the badge stands in a recipe."""
+ADHERENCE, INTENSITY, LIKENESS = "adherence", "intensity", "likeness"
 
 
 class Grade(enum.StrEnum):
@@ -24,19 +30,6 @@ class Grade(enum.StrEnum):
     LOOK = "look at it"
     COPY = "may be a copy"
     UNKNOWN = "not judged"
-
-
-@dataclass(frozen=True)
-class Thresholds:
-    """What a card says of real held-out images; None where it says nothing.
-
-    `adherence` is the Dice that 95 % of real images reach with their masks; `intensity` the 1st and 99th percentile of grey
-    levels between which 95 % of real images lie; `likeness` the 95th percentile of their likeness to the nearest training image.
-    """
-
-    adherence: float | None = None
-    intensity: Range | None = None
-    likeness: float | None = None
 
 
 @dataclass(frozen=True)
@@ -60,10 +53,28 @@ class Badge:
         return cls(
             (
                 _adherence(adherence, thresholds.adherence),
-                _intensity(range_, thresholds.intensity),
+                _intensity(range_, thresholds.intensity, thresholds.contrast),
                 _likeness(likeness, thresholds.likeness),
             )
         )
+
+    @classmethod
+    def of_recipe(cls, recipe: Mapping[str, Any]) -> Badge | None:
+        """Return the badge in a job's recipe; None where nobody has measured, as of an older service or another engine."""
+        record = recipe.get(KEY)
+        if not isinstance(record, dict):
+            return None
+        told = {name: value for name, value in record.items() if isinstance(value, dict)}
+        try:
+            return cls(tuple(Verdict(name, Grade(one["grade"]), str(one["says"])) for name, one in told.items()))
+        except (KeyError, ValueError):
+            return None  # of a newer service, in words that are not known here
+
+    @property
+    def may_be_a_copy(self) -> bool | None:
+        """Whether it may show a training image; None where that was not judged."""
+        grade = next((verdict.grade for verdict in self.verdicts if verdict.name == LIKENESS), Grade.UNKNOWN)
+        return None if grade is Grade.UNKNOWN else grade is Grade.COPY
 
     @property
     def grade(self) -> Grade:
@@ -82,30 +93,30 @@ class Badge:
 
 
 def _adherence(value: float | None, least: float | None) -> Verdict:
-    name = "adherence"
     if value is None or least is None or math.isnan(value):
-        return Verdict(name, Grade.UNKNOWN, "Whether the image shows its mask was not judged.")
+        return Verdict(ADHERENCE, Grade.UNKNOWN, "Whether the image shows its mask was not judged.")
     beside = f"Dice {value:.2f}; 95 % of real images reach {least:.2f}"
     if value < least:
-        return Verdict(name, Grade.LOOK, f"A segmenter does not find the mask in the image ({beside}).")
-    return Verdict(name, Grade.GOOD, f"A segmenter finds the mask in the image ({beside}).")
+        return Verdict(ADHERENCE, Grade.LOOK, f"A segmenter does not find the mask in the image ({beside}).")
+    return Verdict(ADHERENCE, Grade.GOOD, f"A segmenter finds the mask in the image ({beside}).")
 
 
-def _intensity(found: Range | None, usual: Range | None) -> Verdict:
-    name = "intensity"
+def _intensity(found: Range | None, usual: Range | None, least: float | None) -> Verdict:
     if found is None or usual is None:
-        return Verdict(name, Grade.UNKNOWN, "Whether its brightness is like that of training images was not judged.")
+        return Verdict(INTENSITY, Grade.UNKNOWN, "Whether its brightness is like that of training images was not judged.")
     beside = f"{found[0]:.0f} to {found[1]:.0f}; training images lie in {usual[0]:.0f} to {usual[1]:.0f}"
     if found[0] < usual[0] or found[1] > usual[1]:
-        return Verdict(name, Grade.LOOK, f"Its brightness is unlike that of training images ({beside}).")
-    return Verdict(name, Grade.GOOD, f"Its brightness is like that of training images ({beside}).")
+        return Verdict(INTENSITY, Grade.LOOK, f"Its brightness is unlike that of training images ({beside}).")
+    if least is not None and found[1] - found[0] < least:
+        pale = f"{beside}, over {least:.0f} levels and more"
+        return Verdict(INTENSITY, Grade.LOOK, f"It is paler than training images are ({pale}).")
+    return Verdict(INTENSITY, Grade.GOOD, f"Its brightness is like that of training images ({beside}).")
 
 
 def _likeness(value: float | None, most: float | None) -> Verdict:
-    name = "likeness"
     if value is None or most is None or math.isnan(value):
-        return Verdict(name, Grade.UNKNOWN, "Whether it is a copy of a training image was not judged.")
+        return Verdict(LIKENESS, Grade.UNKNOWN, "Whether it is a copy of a training image was not judged.")
     beside = f"likeness {value:.2f}; 95 % of real images stay below {most:.2f}"
     if value > most:
-        return Verdict(name, Grade.COPY, f"It may be a copy of a training image ({beside}).")
-    return Verdict(name, Grade.GOOD, f"It is no more like a training image than other people's images are ({beside}).")
+        return Verdict(LIKENESS, Grade.COPY, f"It may be a copy of a training image ({beside}).")
+    return Verdict(LIKENESS, Grade.GOOD, f"It is no more like a training image than other people's images are ({beside}).")

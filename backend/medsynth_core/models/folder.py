@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 from medsynth_core import __version__
 from medsynth_core.errors import ModelTamperedError
@@ -71,3 +72,8 @@ def write_json(path: Path, content: object, indent: int = 2) -> None:
     partial = path.with_name(f"{path.name}.partial")
     partial.write_text(json.dumps(content, indent=indent) + "\n", "utf-8")
     os.replace(partial, path)
+
+
+def read_json(path: Path) -> Any:
+    """Return what a part of a model folder holds that is JSON. Raises OSError, ValueError."""
+    return json.loads(path.read_text("utf-8"))

@@ -20,6 +20,7 @@ import uuid
 from collections import deque
 from typing import Any
 
+from medsynth_core import quality
 from medsynth_core.errors import ServiceUnavailableError, error_from_code
 from medsynth_core.protocol import Event, EventKind, JobInfo, JobRequest, JobState, ModelInfo, WorkerState, to_json
 from medsynth_core.service import frames
@@ -305,6 +306,10 @@ class Jobs:
                 self._journal.record(
                     job, Event(0, job, EventKind.NOTE, now, message=f"{key}: {value}"), recipe=json.dumps(recipe)
                 )
+            case frames.Judged(_, badge):
+                recipe = self._journal.job(job).recipe | {quality.KEY: badge.record()}
+                told = f"{quality.KEY}: {badge.grade.value}"
+                self._journal.record(job, Event(0, job, EventKind.NOTE, now, message=told), recipe=json.dumps(recipe))
             case frames.DiskFull():
                 self._change(job, JobState.PAUSED, "the disk is full: the job goes on by itself when there is room")
         self._wake(job)

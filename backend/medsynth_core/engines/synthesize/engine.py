@@ -92,6 +92,8 @@ def run(task: Task) -> Iterator[EngineEvent]:
             shown = time.monotonic()
     assert image is not None
     yield Slice("image", 0, image_from_grid(image, labels.shape))
+    if task.judge is not None:
+        yield task.judge.badge(image, labels)
 
 
 def recipe(data: Path, order: TrainingOrder) -> Recipe:
@@ -136,5 +138,6 @@ ENGINE = Engine(
         PresetInfo("concat", "the mask as an input channel alone", 20_000),
         PresetInfo("toy", "to try the way, not the model", 6),
     ),
+    judged=True,
     one_slice=True,
 )

@@ -5,9 +5,10 @@ from __future__ import annotations
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
+from medsynth_core.deed import Deed
 from medsynth_core.protocol import ModelCard
 from medsynth_core.protocol_training import TrainingInfo, TrainingState
-from medsynth_core.training_words import Points, card_lines, in_a_form, state_line
+from medsynth_core.training_words import PAUSE, REMOVE, RESUME, STOP, USE, Points, card_lines, in_a_form, state_line
 from napari_medsynth import theme
 from napari_medsynth.train_curves import TrainCurves
 from napari_medsynth.train_strip import StripView
@@ -28,11 +29,8 @@ class TrainingView(QWidget):
         super().__init__(parent)
         self.bar, self.line = QProgressBar(self), QLabel(self)
         self.curves, self.strip = TrainCurves(theme_name, self), StripView(self)
-        self.pause = _button("Pause", "Let the training rest; nothing is lost", self)
-        self.resume = _button("Resume", "Go on where it rests", self)
-        self.stop = _button("Stop and keep the best", "End it now; the state that did best so far becomes your model", self)
-        self.remove = _button("Remove", "Take it off the list; a model it has made stays", self)
-        self.use = _button("Use it now", "Open the panel of its engine with this model", self)
+        self.pause, self.resume, self.stop = _button(PAUSE, self), _button(RESUME, self), _button(STOP, self)
+        self.remove, self.use = _button(REMOVE, self), _button(USE, self)
         self.trouble, self.notes, self.card = _text(self), _text(self), _text(self)
         self._set_up()
         self._lay_out()
@@ -108,9 +106,9 @@ class TrainingView(QWidget):
             column.addWidget(part)
 
 
-def _button(text: str, tooltip: str, parent: QWidget) -> QPushButton:
-    button = QPushButton(text, parent)
-    button.setToolTip(tooltip)
+def _button(deed: Deed, parent: QWidget) -> QPushButton:
+    button = QPushButton(deed.text, parent)
+    button.setToolTip(deed.tip)
     return button
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 
+from medsynth_core.deed import Deed
 from medsynth_core.lamp import Lamp
 from medsynth_core.preflight import show_seconds
 from medsynth_core.protocol import ModelCard
@@ -21,6 +22,11 @@ STATE_LAMPS = {
     TrainingState.STOPPED: Lamp.GREEN,
     TrainingState.FAILED: Lamp.RED,
 }
+PAUSE = Deed("Pause", "Let the training rest; nothing is lost")
+RESUME = Deed("Resume", "Go on where it rests")
+STOP = Deed("Stop and keep the best", "End it now; the state that did best so far becomes your model")
+REMOVE = Deed("Remove", "Take it off the list; a model it has made stays")
+USE = Deed("Use it now", "Open the panel of its engine with this model")
 MOST_KINDS = 3
 FIELDS = {
     "--label VALUE=NAME": "Label",

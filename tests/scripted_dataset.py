@@ -21,6 +21,7 @@ from medsynth_core.protocol import (
     ParamInfo,
     ParamKind,
 )
+from medsynth_core.quality import KEY, Badge
 from medsynth_core.volume import Volume
 
 LABELS = (LabelInfo(0, "background", "#000000"), LabelInfo(2, "polyp", "#ff0000"), LabelInfo(5, "ulcer", "#00ff00"))
@@ -56,6 +57,7 @@ class DoneJob:
     request: JobRequest
     outputs: dict[str, Volume]
     problem: Exception | None = None
+    badge: Badge | None = None
     cancelled: bool = False
 
     @property
@@ -72,13 +74,15 @@ class DoneJob:
         return self.outputs[name or "image"]
 
     def info(self) -> JobInfo:
-        recipe = {
+        recipe: dict[str, Any] = {
             "engine": self.request.engine,
             "seed": self.request.seed,
             "synthetic": True,
             "got_area": 7,
             "flag_size": "beyond",
         }
+        if self.badge is not None:
+            recipe[KEY] = self.badge.record()
         return JobInfo(self.id, JobState.DONE, self.request, 0.0, 1.0, 2.0, recipe=recipe)
 
     def cancel(self) -> None:
@@ -90,6 +94,7 @@ class Factory:
     """Takes every job; those of `failing` seeds fail. `known` are jobs of an earlier run."""
 
     failing: tuple[int, ...] = ()
+    badges: dict[int, Badge] = field(default_factory=dict)
     jobs: list[DoneJob] = field(default_factory=list)
     known: dict[str, DoneJob] = field(default_factory=dict)
 
@@ -106,7 +111,7 @@ class Factory:
         params = {name: value for name, value in given.items() if name not in volumes}
         request = JobRequest(engine, model, dict.fromkeys(volumes, ""), seed, params)
         problem = JobError("it failed") if seed in self.failing else None
-        self.jobs.append(DoneJob(request, _made(engine, seed, volumes.get("mask")), problem))
+        self.jobs.append(DoneJob(request, _made(engine, seed, volumes.get("mask")), problem, self.badges.get(seed)))
         return self.jobs[-1]
 
 

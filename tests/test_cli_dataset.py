@@ -17,11 +17,14 @@ from medsynth_core import formats
 from medsynth_core.cli_batch import State
 from medsynth_core.cli_dataset import add_dataset_arguments, wish_of
 from medsynth_core.cli_dataset_filter import Judge, Judges, PlainJudge, Verdict
+from medsynth_core.cli_dataset_manifest import NOT_CHECKED
 from medsynth_core.cli_dataset_order import Order, make_order
 from medsynth_core.cli_dataset_run import Maker
 from medsynth_core.cli_making import Progress
 from medsynth_core.copy_rule import ALLOWED, KEPT_OUT, UNLIKE
 from medsynth_core.errors import InputError, LabelError, MedSynthError, ModelError, ParameterError, ShapeError
+from medsynth_core.protocol import Thresholds
+from medsynth_core.quality import Badge
 from medsynth_core.volume import Volume
 from tests.scripted_dataset import ABLE, Factory, SeedJudge
 
@@ -150,6 +153,32 @@ def test_copies_leave_only_when_somebody_says_so_and_their_files_tell(tmp_path: 
     assert [one["copy_check"] for one in told["samples"]][:2] == [UNLIKE, ALLOWED]
     with Image.open(out / "images" / "00001.png") as opened:
         assert json.loads(opened.text["medsynth"])["copy_check"] == ALLOWED  # type: ignore[attr-defined]
+
+
+def badge(likeness: float) -> Badge:
+    return Badge.of(Thresholds(likeness=0.8), None, None, likeness)
+
+
+def test_what_the_badge_calls_a_possible_copy_is_kept_out_unless_overridden(tmp_path: Path, masks: Path) -> None:
+    out, badges = tmp_path / "out", {0: badge(0.3), 1: badge(0.9), 2: badge(0.4)}
+    words = ("toy", "--masks", str(masks), "--count", "3", "-o", str(out))
+    make(order(*words), Factory(badges=badges))
+    told = manifest(out)
+    assert told["copies"] == {"checked": 3, "flagged": ["00001"], "kept_out": ["00001"], "override": ""}
+    assert [one["copy_check"] for one in told["samples"]] == [UNLIKE, UNLIKE, NOT_CHECKED]
+    assert told["samples"][0]["quality"]["grade"] == "good"
+    assert told["samples"][2]["quality"] == {}
+    make(order(*words, "--allow-copies"), Factory(badges=badges))
+    told = manifest(out)
+    assert [one["copy_check"] for one in told["samples"]][1] == ALLOWED
+    assert told["copies"]["override"] == "--allow-copies"
+
+
+def test_a_judge_that_has_looked_for_copies_outweighs_the_badge(tmp_path: Path, masks: Path) -> None:
+    out = tmp_path / "out"
+    words = ("toy", "--masks", str(masks), "--count", "2", "-o", str(out))
+    make(order(*words), Factory(badges={0: badge(0.9), 1: badge(0.1)}), SeedJudge(copies=(1,)))
+    assert manifest(out)["copies"]["kept_out"] == ["00001"]
 
 
 def test_a_permission_taken_back_takes_the_copies_out_again(tmp_path: Path, masks: Path) -> None:

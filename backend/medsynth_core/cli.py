@@ -30,6 +30,7 @@ from medsynth_core.cli_train import train as train_model
 from medsynth_core.cli_trainings import add_trainings_arguments
 from medsynth_core.cli_tumor import add_tumor_arguments
 from medsynth_core.cli_tumor import tumor as grow_tumor
+from medsynth_core.copy_rule import OVERRIDE
 from medsynth_core.errors import InputError, MedSynthError, ModelError, ServiceUnavailableError, TrainingDataError
 from medsynth_core.protocol import ModelInfo, ServiceStatus, to_json
 
@@ -62,14 +63,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def synthesize(args: argparse.Namespace) -> int:
     """Make images of a mask file."""
-    from medsynth_core.cli_synthesize import Order, synthesize_files
+    from medsynth_core.cli_synthesize import Order, synthesize_files, tell
 
-    order = Order(args.mask, args.output, args.model, args.seed, args.count, args.slice, tuple(args.option), tuple(args.rest))
-    for path, recipe, beside in synthesize_files(order):
-        print(json.dumps(recipe, sort_keys=True) if args.json else path)
-        if beside is not None:
-            print(f"{path.name} cannot hold its recipe: it is in {beside.name}", file=sys.stderr)
-    return DONE
+    options, flags = tuple(args.option), tuple(args.rest)
+    order = Order(args.mask, args.output, args.model, args.seed, args.count, args.slice, options, flags, args.allow_copies)
+    return FAILED if tell(synthesize_files(order), args.json) else DONE
 
 
 def refine(args: argparse.Namespace) -> int:
@@ -239,6 +237,7 @@ def _add_synthesize(commands: argparse._SubParsersAction[Parser]) -> None:
     made.add_argument("--count", type=int, metavar="N", help="make N images: OUT with -000, -001, … before the suffix")
     made.add_argument("--slice", type=int, metavar="Z", help="the slice of a mask that has several, counted from 0")
     made.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help="any parameter or model option")
+    made.add_argument(OVERRIDE, action="store_true", help="of --count, save also what may be a copy; each file says so")
     made.add_argument("--json", action="store_true", help="print the recipe of each image, one line of JSON")
     made.set_defaults(run=synthesize)
 

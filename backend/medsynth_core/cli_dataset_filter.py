@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
 
+from medsynth_core.quality import Badge
 from medsynth_core.volume import Volume
 
 LEAST_CONTRAST = 1.0
@@ -78,6 +79,13 @@ class Judges:
             figures |= verdict.figures
         copies = [verdict.copy for verdict in told if verdict.copy is not None]
         return Verdict(figures, tuple(flag for verdict in told for flag in verdict.flags), any(copies) if copies else None)
+
+
+def heeding(verdict: Verdict, badge: Badge | None) -> Verdict:
+    """Return a verdict that heeds the badge of the result where no judge has looked for copies itself: theirs aligns pictures."""
+    if badge is None or verdict.copy is not None:
+        return verdict
+    return replace(verdict, copy=badge.may_be_a_copy)
 
 
 def _level(image: Volume) -> float:

@@ -20,7 +20,8 @@ NOT_CHECKED = "not checked: there was nothing to compare with"
 class Record:
     """One sample: its files in the folder, and all that it follows from beside the model: seed, mask, parameters.
 
-    `figures` are what judges measured, `flags` what they and the engine remark, `copy_check` what the search for copies says.
+    `figures` are what judges measured, `flags` what they and the engine remark, `copy_check` what the search for copies says,
+    `quality` the badge that the job came with, empty where nobody measured it.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Record:
     figures: dict[str, float] = field(default_factory=dict)
     flags: tuple[str, ...] = ()
     copy_check: str = NOT_CHECKED
+    quality: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

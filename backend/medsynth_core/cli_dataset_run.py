@@ -7,7 +7,7 @@ from typing import Any
 
 from medsynth_core import cli_making
 from medsynth_core.cli_batch import State
-from medsynth_core.cli_dataset_filter import Judge, Verdict
+from medsynth_core.cli_dataset_filter import Judge, Verdict, heeding
 from medsynth_core.cli_dataset_manifest import NOT_CHECKED, LeftOut, Manifest, Record
 from medsynth_core.cli_dataset_order import IMAGES, MASKS, NUCLEI, Order, Piece
 from medsynth_core.cli_journal import Journal, origin
@@ -17,6 +17,7 @@ from medsynth_core.client import Client, Job
 from medsynth_core.copy_rule import ALLOWED, KEPT_OUT, UNLIKE
 from medsynth_core.errors import InputError, ShapeError
 from medsynth_core.protocol import JobInfo
+from medsynth_core.quality import KEY, Badge
 from medsynth_core.volume import Volume
 
 JOURNAL = ".msynth-dataset-{}.json"
@@ -98,7 +99,7 @@ class Maker:
         image, labels, info = job.result("image"), self._labels(piece, job), job.info()
         if image.size != labels.size:
             raise ShapeError(f"{piece.name}: the image is {image.size}, its mask {labels.size} (z, y, x): they must be equal")
-        verdict = self._judge.verdict(image, labels)
+        verdict = heeding(self._judge.verdict(image, labels), Badge.of_recipe(info.recipe))
         if reason := self._objection(verdict):
             for path in piece.outputs:
                 path.unlink(missing_ok=True)  # ours: the journal has seen to that
@@ -145,7 +146,8 @@ class Maker:
         recipe = masks.recipe(piece.number, self._order.wish.seed) if masks else {}
         check = NOT_CHECKED if verdict.copy is None else ALLOWED if verdict.copy else UNLIKE
         params = dict(self._order.params)
-        return Record(piece.name, image, labels, piece.seed, recipe, params, noted, verdict.figures, flags, check)
+        quality = dict(info.recipe.get(KEY, {}))
+        return Record(piece.name, image, labels, piece.seed, recipe, params, noted, verdict.figures, flags, check, quality)
 
     def _write(self, piece: Piece, image: Volume, labels: Volume, recipe: Mapping[str, Any]) -> None:
         from medsynth_core import formats

@@ -17,6 +17,8 @@ from typing import Any
 from medsynth_core.errors import InputError
 
 OVERRIDE = "--allow-copies"
+COPY_CHECK = "copy_check"
+"""Where a file's recipe says what the rule made of it."""
 UNLIKE, KEPT_OUT, ALLOWED = "no copy found", "kept out: flagged", f"flagged as a copy, exported by {OVERRIDE}"
 
 
@@ -41,7 +43,7 @@ class Parting:
 
     def mark(self, name: str) -> dict[str, str]:
         """Return what goes into the recipe of a file."""
-        return {"copy_check": self.verdict(name)}
+        return {COPY_CHECK: self.verdict(name)}
 
     def record(self) -> dict[str, Any]:
         """Return what goes into the manifest of a folder."""

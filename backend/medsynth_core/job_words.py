@@ -6,6 +6,7 @@ from medsynth_core.deed import Deed
 from medsynth_core.protocol import JobInfo, JobState
 
 COLUMNS = ("Job", "State", "From", "When")
+STATE = COLUMNS.index("State")
 STARRED = "★ "
 TIP = "Jobs of all programs; a double click opens the result"
 SEARCH, SEARCH_TIP = "Search the jobs", "Words of engine, model, program, state or note"

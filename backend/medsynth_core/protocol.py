@@ -127,9 +127,9 @@ class LabelInfo:
 class Thresholds:
     """What a card says of real images that its judges have not learned from; None where it says nothing.
 
-    `adherence` is the Dice that 95 % of them reach with their masks; `likeness` the 95th percentile of their likeness to the
-    nearest training image; `intensity` the 1st and 99th percentile of grey levels between which 95 % of the training images
-    lie, `contrast` the distance of these two percentiles that 95 % of them reach.
+    `adherence` is how surely a segmenter tells the labels of 95 % of them from the rest (0.5 is chance, 1 best); `likeness` the
+    95th percentile of their likeness to the nearest training image; `intensity` the 1st and 99th percentile of grey levels
+    between which 95 % of the training images lie, `contrast` the distance of these two percentiles that 95 % of them reach.
     """
 
     adherence: float | None = None

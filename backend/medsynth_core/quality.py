@@ -95,10 +95,10 @@ class Badge:
 def _adherence(value: float | None, least: float | None) -> Verdict:
     if value is None or least is None or math.isnan(value):
         return Verdict(ADHERENCE, Grade.UNKNOWN, "Whether the image shows its mask was not judged.")
-    beside = f"Dice {value:.2f}; 95 % of real images reach {least:.2f}"
+    beside = f"adherence {value:.2f}; 95 % of real images reach {least:.2f}"
     if value < least:
-        return Verdict(ADHERENCE, Grade.LOOK, f"A segmenter does not find the mask in the image ({beside}).")
-    return Verdict(ADHERENCE, Grade.GOOD, f"A segmenter finds the mask in the image ({beside}).")
+        return Verdict(ADHERENCE, Grade.LOOK, f"The image does not show its mask as real ones do ({beside}).")
+    return Verdict(ADHERENCE, Grade.GOOD, f"The image shows its mask ({beside}).")
 
 
 def _intensity(found: Range | None, usual: Range | None, least: float | None) -> Verdict:

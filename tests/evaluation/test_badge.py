@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from medsynth_core.errors import ModelError, ModelTamperedError
-from medsynth_core.evaluation.badge import COPIES, FOLDER, INDEX, SEGMENTER, Known, halved, read_judge, write_judge
+from medsynth_core.evaluation.badge import COPIES, FOLDER, INDEX, SEGMENTER, Known, adherence_of, halved, read_judge, write_judge
 from medsynth_core.evaluation.copies import CopySettings, build_copy_network, vectors
 from medsynth_core.evaluation.plain_unet import PlainUNet
 from medsynth_core.evaluation.segmenter import SegmenterSettings, build_segmenter
@@ -38,6 +38,18 @@ def mask() -> np.ndarray:
     labels = np.zeros((SIDE, SIDE), np.uint8)
     labels[20:40, 20:40] = 1
     return labels
+
+
+class Bright(torch.nn.Module):
+    """Finds its label where it is bright."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(1))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        seen = x.mean(dim=1, keepdim=True)
+        return torch.cat([-seen, seen], dim=1)
 
 
 def segmenter() -> PlainUNet:
@@ -110,22 +122,19 @@ def test_a_mask_of_another_size_is_brought_to_the_grid(folder: Path) -> None:
     assert badge_of(folder, image, labels=double).record() == badge_of(folder, image).record()
 
 
-def test_adherence_is_the_dice_of_what_the_segmenter_sees(tmp_path: Path) -> None:
-    class Bright(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.weight = torch.nn.Parameter(torch.zeros(1))
-
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            seen = x.mean(dim=1, keepdim=True)
-            return torch.cat([-seen, seen], dim=1)
-
+def test_adherence_is_how_surely_the_segmenter_tells_the_mask_from_the_rest(tmp_path: Path) -> None:
     judge = replace(read_judge(tmp_path, replace(CARD, quality=Thresholds(adherence=0.5))), segmenter=Bright())
     shown = np.where(mask() > 0, 250, 10).astype(np.uint8)[None].repeat(3, axis=0)
     first, second = (judge.badge(image_tensor(part[None])[0], mask()).verdicts[0] for part in (shown, 255 - shown))
     assert (first.grade, second.grade) == (Grade.GOOD, Grade.LOOK)
     assert "1.00" in first.says
     assert "0.00" in second.says
+
+
+def test_adherence_is_chance_where_nothing_tells_inside_from_outside(tmp_path: Path) -> None:
+    flat = np.full((3, SIDE, SIDE), 90, np.uint8)
+    assert adherence_of(Bright(), flat, mask()) == pytest.approx(0.5)
+    assert adherence_of(Bright(), flat, np.ones_like(mask())) == 0.5
 
 
 @pytest.mark.parametrize("name", [SEGMENTER, COPIES, INDEX])

@@ -1,0 +1,40 @@
+"""The badge of a result in a viewer's words and colors, the same in napari, in 3D Slicer and in `msynth`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from medsynth_core.lamp import Lamp
+from medsynth_core.quality import Badge, Grade
+
+LAMPS = {Grade.GOOD: Lamp.GREEN, Grade.LOOK: Lamp.AMBER, Grade.COPY: Lamp.RED, Grade.UNKNOWN: Lamp.OFF}
+UNMEASURED = "Nobody has measured this result: its engine has no badge."
+
+
+@dataclass(frozen=True)
+class Sign:
+    """What stands beside a result: a lamp, its word, and the sentences that are told when it is pointed at."""
+
+    lamp: Lamp
+    word: str
+    tip: str
+
+
+def sign(recipe: Mapping[str, Any]) -> Sign:
+    """Return the sign of a result by its recipe; off where nothing was measured."""
+    badge = Badge.of_recipe(recipe)
+    if badge is None:
+        return Sign(Lamp.OFF, Grade.UNKNOWN.value, UNMEASURED)
+    word = badge.grade.value
+    return Sign(LAMPS[badge.grade], word, "\n".join((f"Quality: {word}", *badge.sentences)))
+
+
+def told(recipe: Mapping[str, Any]) -> str:
+    """Return a line for a terminal: the grade, and why where it is not good; empty where nothing was measured."""
+    badge = Badge.of_recipe(recipe)
+    if badge is None:
+        return ""
+    wrong = [verdict.says for verdict in badge.verdicts if verdict.grade in (Grade.LOOK, Grade.COPY)]
+    return ". ".join((f"quality: {badge.grade.value}", *wrong))

@@ -40,7 +40,7 @@ class JobsWidget(Docked):
         super().__init__()
         self._viewer = napari_viewer
         self.pill = EnginePill(napari_viewer.theme, self, jobs=False)
-        self.jobs = JobsList(self)
+        self.jobs = JobsList(self, theme_name=napari_viewer.theme)
         self.message = MessagePanel(napari_viewer.theme, self)
         column = QVBoxLayout(self)
         for part in (self.pill, self.jobs, self.message):
@@ -84,6 +84,7 @@ class JobsWidget(Docked):
     def _theme_changed(self, *_: Any) -> None:
         self.pill.set_theme(self._viewer.theme)
         self.message.set_theme(self._viewer.theme)
+        self.jobs.set_theme(self._viewer.theme)
 
     # what the session tells; nothing is run from here
 

@@ -15,7 +15,7 @@ from medsynth_core.lamp import Lamp
 from medsynth_core.protocol import JobInfo, JobRequest, JobState, Thresholds
 from medsynth_core.quality import KEY, Badge
 from medsynth_core.quality_words import UNMEASURED
-from napari_medsynth import theme
+from napari_medsynth import strokes, theme
 from napari_medsynth.jobs_list import JobsList
 from napari_medsynth.quality_mark import QualityMark
 from tests.gui.conftest import Desk, painted_mask
@@ -73,9 +73,11 @@ def test_each_of_several_images_has_its_own_mark(open_desk: Open, script: Script
     desk.panel.seed_row.restore(40, locked=True, count=4)
     desk.click_synthesize()
     desk.wait_idle()
+    strokes.settle()
     marks = desk.panel.variations.findChildren(QualityMark)
     shown = {mark.text: mark.sign.lamp for mark in marks if mark.sign is not None}
     assert shown == {"seed 40": Lamp.GREEN, "seed 41": Lamp.RED, "seed 42": Lamp.AMBER, "seed 43": Lamp.OFF}
+    assert len({(mark.x(), mark.y()) for mark in marks}) == 4
     assert not desk.panel.quality.isVisible()
     assert desk.widget.grab().save(str(tmp_path / "quality-four.png"))
 
@@ -115,8 +117,8 @@ def test_the_list_of_jobs_marks_results_that_were_measured(qtbot: Any, tmp_path:
     assert [item is not None and not item.icon().isNull() for item in items] == [True, False, False]
     assert items[0] is not None
     assert "It may be a copy" in items[0].toolTip()
+    assert listed.grab().save(str(tmp_path / "quality-jobs.png"))
     listed.show_jobs(jobs[1:])  # the row of the marked job now holds another
     first = listed.table.item(0, job_words.STATE)
     assert first is not None
     assert first.icon().isNull()
-    assert listed.grab().save(str(tmp_path / "quality-jobs.png"))

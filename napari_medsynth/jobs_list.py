@@ -23,8 +23,6 @@ from qtpy.QtWidgets import (
 
 from medsynth_core import job_words
 from medsynth_core.protocol import JobInfo
-from medsynth_core.quality import KEY
-from medsynth_core.quality_words import sign
 from napari_medsynth import theme
 
 OPEN = job_words.opens("into the viewer, where it lies in the world")
@@ -97,7 +95,7 @@ class JobsList(QWidget):
         item = self.table.item(row, job_words.STATE)
         if item is None:
             return
-        shown = sign(job.recipe) if job_words.can_open(job) and KEY in job.recipe else None
+        shown = job_words.quality(job)
         item.setIcon(theme.dot(shown.lamp, self._theme) if shown else QIcon())
         if shown:
             item.setToolTip(shown.tip)

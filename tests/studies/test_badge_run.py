@@ -50,8 +50,8 @@ def model(tmp_path: Path, data: Path) -> Path:
     return folder
 
 
-def judged(model: Path, data: Path, with_index: bool = True) -> ModelCard:
-    wish = BadgeRun(Question(data, str(model)), model.parent / "judges", with_index, QUICK, QUICK_COPIES)
+def judged(model: Path, data: Path, with_index: bool = True, least_found: float = 0.0) -> ModelCard:
+    wish = BadgeRun(Question(data, str(model)), model.parent / "judges", with_index, least_found, QUICK, QUICK_COPIES)
     return run(wish, lambda far: None)
 
 
@@ -104,6 +104,12 @@ def test_without_an_index_nothing_is_kept_of_the_training_images(model: Path, da
     assert [name for name in card.sha256 if name.startswith("judge/")] == ["judge/judge.json", "judge/segmenter.safetensors"]
 
 
+def test_a_likeness_that_misses_copies_is_not_used_at_all(model: Path, data: Path) -> None:
+    card = judged(model, data, least_found=1.01)  # more than all of them
+    assert card.quality.likeness is None
+    assert not (model / "judge" / "index.safetensors").exists()
+
+
 def test_a_folder_that_was_changed_gets_no_new_checksums(model: Path, data: Path) -> None:
     (model / "model_index.json").write_text(json.dumps({"_class_name": "Other"}), "utf-8")
     with pytest.raises(ModelTamperedError):
@@ -120,7 +126,7 @@ def test_the_command_says_what_is_not_judged(
     model: Path, data: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("medsynth_core.studies.badge_run.SMALL", QUICK)
-    monkeypatch.setattr(BadgeRun.__init__, "__defaults__", (True, QUICK, QUICK_COPIES))
+    monkeypatch.setattr(BadgeRun.__init__, "__defaults__", (True, 0.0, QUICK, QUICK_COPIES))
     assert cli.main(["evaluate", "badge", str(data), "--model", str(model), "-o", str(model.parent / "out"), "--no-index"]) == 0
     assert "likeness at most not judged" in capsys.readouterr().out
     assert read_card(model).quality.likeness is None

@@ -16,19 +16,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from medsynth_core.errors import ParameterError
 from medsynth_core.evaluation.badge import Known, adherence_of, halved, range_of, write_judge
-from medsynth_core.evaluation.copies import PERCENTILE, CopySettings, vectors
+from medsynth_core.evaluation.copies import PERCENTILE, CopySettings, disguised, vectors
 from medsynth_core.evaluation.copies_search import shrunk
 from medsynth_core.evaluation.generator import Images, Pairs
 from medsynth_core.evaluation.judges import prepare_copy_network, prepare_segmenter
 from medsynth_core.evaluation.plain_unet import PlainUNet
 from medsynth_core.evaluation.segmenter import SegmenterSettings
+from medsynth_core.evaluation.tensors import image_array, image_tensor
 from medsynth_core.models.card import read_card
 from medsynth_core.models.folder import finish_folder, verify
 from medsynth_core.protocol import ModelCard, Thresholds
-from medsynth_core.studies.at_work import Report
+from medsynth_core.studies.at_work import HowFar, Report
 from medsynth_core.studies.engines import model_folder
 from medsynth_core.studies.items import Item
 from medsynth_core.studies.material import TUNING, Grid, Material, read_material
@@ -39,17 +41,23 @@ from medsynth_core.vocabulary import one_hot_channels
 ENGINE, RESIZED = "synthesize", "resize"
 SMALL = SegmenterSettings(steps=1000, widths=(16, 32, 48, 64))
 """0.2 M parameters: 0.45 MB as it is kept, and 10 ms an image at work."""
+PLANTED, LEAST_FOUND = 200, 0.5
+"""Training images, slightly warped and recolored; a likeness that misses most of them would call copies good."""
 CHANCE = 0.5
 """A judge that does no better than chance in more than 5 % of real images says nothing of a made one."""
 
 
 @dataclass(frozen=True)
 class BadgeRun:
-    """Which model gets its judge, from which data, where networks are kept meanwhile, and whether it knows training images."""
+    """Which model gets its judge, from which data, where networks are kept meanwhile, and whether it knows training images.
+
+    `least_found` is the share of planted copies that the likeness must find to be used at all.
+    """
 
     question: Question
     judges: Path
     with_index: bool = True
+    least_found: float = LEAST_FOUND
     segmenter: SegmenterSettings = SMALL
     copies: CopySettings = dataclasses.field(default_factory=CopySettings)
 
@@ -74,14 +82,18 @@ def run(wish: BadgeRun, report: Report) -> ModelCard:
     return finish_folder(folder, card)
 
 
-def _known(wish: BadgeRun, folder: Path, material: Material, report: Report) -> tuple[Known, float]:
-    """Return what was learned from, and the threshold of the likeness."""
+def _known(wish: BadgeRun, folder: Path, material: Material, report: Report) -> tuple[Known, float] | None:
+    """Return what was learned from, and the threshold of the likeness; None where too few copies are more alike than that."""
     network, _ = prepare_copy_network(
         wish.judges, read_card(folder).id, _small(material.pool), wish.copies, training_told(report)
     )
     halved(network)
     pool = Known(network, _rounded(vectors(network, _small(material.pool))))
     threshold = float(np.percentile(pool.likeness(_small(material.test)), PERCENTILE, method="higher"))
+    found = float((pool.likeness(_planted(material, wish.copies)) > threshold).mean())
+    report(HowFar(f"copies found of {PLANTED} planted: {found:.0%}", 1, 1, 0.0))
+    if found < wish.least_found:
+        return None
     also = [item for item in material.test if item.name in _learned(folder, material)]
     index = np.concatenate([pool.index, _rounded(vectors(network, _small(also)))]) if also else pool.index
     return Known(network, index), threshold
@@ -117,6 +129,12 @@ def _pairs(items: Sequence[Item], labels: int) -> Pairs:
 
 def _small(items: Sequence[Item]) -> Images:
     return np.stack([shrunk(item.image[0]) for item in items])
+
+
+def _planted(material: Material, settings: CopySettings) -> Images:
+    """Return up to 200 training images (n, c, 64, 64) as a model that has memorized them might show them."""
+    learned = image_tensor(_small(material.pool[:: max(1, len(material.pool) // PLANTED)][:PLANTED]))
+    return image_array(disguised(learned, settings, torch.Generator().manual_seed(settings.seed)))
 
 
 def _rounded(found: np.ndarray) -> np.ndarray:

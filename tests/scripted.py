@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Self
 
 import numpy as np
 
@@ -195,6 +196,12 @@ class ScriptedClient:
 
     def __init__(self, script: Script) -> None:
         self.script, self.closed = script, threading.Event()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def capabilities(self) -> Capabilities:
         self._heed("capabilities")

@@ -19,20 +19,10 @@ CARD = Thresholds(adherence=0.5, likeness=0.8)
 GOOD, POOR, COPY = Badge.of(CARD, 0.9, None, 0.2), Badge.of(CARD, 0.1, None, 0.2), Badge.of(CARD, 0.9, None, 0.95)
 
 
-class Scripted(ScriptedClient):
-    """The scripted client as a context manager."""
-
-    def __enter__(self) -> Scripted:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
 @pytest.fixture
 def script(monkeypatch: pytest.MonkeyPatch) -> Script:
     made = Script(badges={0: GOOD, 1: COPY, 2: POOR})
-    monkeypatch.setattr(cli_synthesize, "connect", lambda **_: Scripted(made))
+    monkeypatch.setattr(cli_synthesize, "connect", lambda **_: ScriptedClient(made))
     return made
 
 

@@ -16,7 +16,6 @@ import numpy as np
 
 from medsynth_core.copy_rule import Parting, part
 from medsynth_core.errors import InputError
-from medsynth_core.evaluation.machine import machine
 from medsynth_core.formats import write
 from medsynth_core.models.folder import write_json
 from medsynth_core.studies.at_work import Report
@@ -89,14 +88,9 @@ def _write(order: CopiesRun, asked: Questioned, found: Found, seconds: float) ->
 def _content(order: CopiesRun, asked: Questioned, found: Found, settings: dict[str, str], seconds: float) -> dict[str, Any]:
     """Return report.json. Training items stand by their place: names may be names of people."""
     return {
-        "question": "copies",
-        "made": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "command": order.command,
-        "machine": machine(),
-        "seconds": round(seconds, 1),
+        **asked.record("copies", order.command, seconds),
         "answers": answers(found),
         "settings": settings,
-        "model": {"id": asked.card.id, "sha256": asked.card.sha256, "steps": asked.card.steps, "note": asked.note},
         "threshold": found.threshold,
         "real": {"pictures": found.real, "flagged_percent": found.real_percent},
         "kinds": [

@@ -102,12 +102,7 @@ def item_pane(title: str, item: Item) -> Pane:
 
 def _write_json(order: FidelityRun, asked: Questioned, found: Faithful, seconds: float) -> None:
     content = {
-        "question": "fidelity",
-        "made": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "command": order.command,
-        "machine": machine(),
-        "seconds": round(seconds, 1),
-        "model": {"id": asked.card.id, "sha256": asked.card.sha256, "steps": asked.card.steps, "note": asked.note},
+        **asked.record("fidelity", order.command, seconds),
         "side": order.question.side,
         "figures": [figure.record() for figure in found.figures],
     }

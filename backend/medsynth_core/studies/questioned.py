@@ -6,7 +6,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from medsynth_core.evaluation.machine import machine
 from medsynth_core.models.card import read_card
 from medsynth_core.protocol import ModelCard
 from medsynth_core.studies.at_work import HowFar, Report
@@ -47,6 +49,17 @@ class Questioned:
             "What it has learned from": self.note,
             "License": terms,
             "Data": self.card.data,
+        }
+
+    def record(self, question: str, command: str, seconds: float) -> dict[str, Any]:
+        """Return how report.json begins: what was asked of which model, when, by which command, where and how long it took."""
+        return {
+            "question": question,
+            "made": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "command": command,
+            "machine": machine(),
+            "seconds": round(seconds, 1),
+            "model": {"id": self.card.id, "sha256": self.card.sha256, "steps": self.card.steps, "note": self.note},
         }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from medsynth_core.errors import ModelTamperedError
 from medsynth_core.models.folder import finish_folder, verify
 from medsynth_core.protocol import ModelCard
 from medsynth_core.protocol_training import TrainingLine
+from medsynth_core.training import keeping as training_keeping
 from medsynth_core.training.keeping import Keeping
 
 CARD = ModelCard("toy", "Toy", "synthesize", 3, (32, 32), (), "CC0", "nothing")
@@ -130,3 +132,26 @@ def test_steps_that_were_lost_take_their_strips_and_their_best_along(keeping: Ke
 def test_a_folder_without_a_training_has_nothing(tmp_path: Path) -> None:
     kept = Keeping(tmp_path / "none")
     assert (kept.lines(), kept.strips(), kept.best(), kept.line_count()) == ((), (), None, 0)
+
+
+def test_the_best_is_found_while_a_better_one_takes_its_place(keeping: Keeping, monkeypatch: pytest.MonkeyPatch) -> None:
+    keeping.offer(1, 0.9, writes("step 1", 1))
+    list_them, listed = training_keeping._numbered, []
+
+    def listing(folder: Path, pattern: re.Pattern[str]) -> list[tuple[int, Path]]:
+        found = list_them(folder, pattern)
+        if not listed:
+            listed.append(found)
+            Keeping(keeping.model).offer(2, 0.5, writes("step 2", 2))
+        return found
+
+    monkeypatch.setattr(training_keeping, "_numbered", listing)
+    best = keeping.best()
+    assert best is not None
+    assert (best.step, best.validation) == (2, 0.5)
+
+
+def test_a_state_half_taken_away_is_none(keeping: Keeping) -> None:
+    keeping.offer(1, 0.9, writes("step 1", 1))
+    (keeping.folder / "best-000001" / "training" / "validation.json").unlink()
+    assert keeping.best() is None

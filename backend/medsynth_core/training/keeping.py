@@ -18,6 +18,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,9 +98,16 @@ class Keeping:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     def best(self) -> Best | None:
-        """Return the best state so far, None while there is none. A later one is always better."""
-        for step, folder in reversed(_numbered(self.folder, _BEST)):
-            return Best(step, float(json.loads((folder / "training" / "validation.json").read_text("utf-8"))), folder)
+        """Return the best state so far, None while there is none. A later one is always better.
+
+        Others look while the training puts a better one in its place: what is gone when it is read is looked for again.
+        """
+        seen: list[tuple[int, Path]] = []
+        while (there := _numbered(self.folder, _BEST)) != seen:
+            for step, folder in reversed(there):
+                with suppress(FileNotFoundError):
+                    return Best(step, float(json.loads((folder / "training" / "validation.json").read_text("utf-8"))), folder)
+            seen = there
         return None
 
     def offer(self, step: int, validation: float, save: Callable[[Path], object]) -> bool:

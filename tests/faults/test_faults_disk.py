@@ -51,7 +51,7 @@ def test_a_job_pauses_on_a_full_disk_and_goes_on_when_there_is_room(small_disk: 
     job = service.submit(seed=3, slices=60, size=256, delay_ms=5)
     service.wait_slices(job, 5)
     fill(hog)
-    event = service.wait_event(job, lambda event: event["state"] == "paused", 10)
+    event = service.wait_event(job, lambda event: event["state"] == "paused", 40)
     assert "disk is full" in event["message"]
     made = service.job(job)["slices_done"]
     assert made < 60
@@ -72,7 +72,7 @@ def test_a_paused_job_can_be_cancelled(small_disk: Path, start_service: Start) -
     job = service.submit(slices=60, size=256, delay_ms=5)
     service.wait_slices(job, 3)
     fill(small_disk / "hog")
-    service.wait_event(job, lambda event: event["state"] == "paused", 10)
+    service.wait_event(job, lambda event: event["state"] == "paused", 40)
     status, answer = service.ask("POST", f"/v1/jobs/{job}/cancel")
     if status == 507:  # the hog was quick and took the ballast as well: not even a cancel can be noted down
         assert answer["code"] == "storage_full"

@@ -30,3 +30,11 @@ def test_only_the_synthetic_arm_has_no_real_items_and_only_the_plain_one_no_augm
 def test_an_unknown_arm_is_refused_with_those_there_are(key: str) -> None:
     with pytest.raises(ParameterError, match=r"real, classic, x0\.5, x1, x2, only"):
         arm_of(key)
+
+
+@pytest.mark.parametrize(("key", "times"), [("real", 1), ("x0.5", 1), ("x1", 1), ("x2", 2), ("x8", 8), ("only", 1)])
+def test_real_items_fill_half_a_batch_where_synthetic_ones_outnumber_them(key: str, times: int) -> None:
+    arm = arm_of(key)
+    assert arm.repeats == times
+    if arm.real and arm.times > 1:
+        assert arm.repeats * 10 == arm.made(10)

@@ -85,8 +85,9 @@ def test_each_arm_learns_from_what_its_name_says(tmp_path: Path, material: Mater
     real, classic, half, once, twice, only = (names for _, names in school.taught)
     assert len(real) == 4
     assert real == classic == half[:4] == once[:4] == twice[:4]
-    assert [len(names) for names in (half, once, twice, only)] == [6, 8, 12, 8]
-    assert only == twice[4:] == tuple(f"made {i}" for i in range(8))
+    assert twice[4:8] == real  # real ones stand twice beside eight made ones: half of a batch stays real
+    assert [len(names) for names in (half, once, twice, only)] == [6, 8, 16, 8]
+    assert only == twice[8:] == tuple(f"made {i}" for i in range(8))
     assert [manner.classic for manner, _ in school.taught] == [arm.classic for arm in ARMS]
 
 

@@ -3,6 +3,9 @@
 real      the real items as they are          classic   with classic augmentation
 x0.5 x1 x2   and so many synthetic pairs for each real item besides, both augmented
 only      synthetic pairs alone, two for each real item, augmented
+
+Where synthetic pairs outnumber the real items, these are drawn more often, so that a batch is half real: what is known to be true
+is not crowded out, and an arm with more pairs differs from x1 in their variety alone.
 """
 
 from __future__ import annotations
@@ -33,6 +36,11 @@ class Arm:
         if not self.real:
             return f"{made} only"
         return " + ".join(["real", *["classic"] * self.classic, *[made] * bool(self.times)])
+
+    @property
+    def repeats(self) -> int:
+        """How often each real item stands among what is drawn from, so that half of it is real."""
+        return max(1, round(self.times)) if self.real else 1
 
     def made(self, real: int) -> int:
         """Return how many synthetic pairs it takes beside `real` items; at least one where it takes any."""

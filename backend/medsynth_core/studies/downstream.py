@@ -6,7 +6,7 @@
 
 Split before anything is cut: measured is on one side of training/sides.py, learned from on the training side alone. All arms take
 equally many optimizer steps, with the same network, batch and, where they are augmented, augmentation; items are drawn from the
-union of real and made ones, each as often as any other.
+union of real and made ones; where there are more made ones, real ones count as often as made it half and half (studies/arms.py).
 """
 
 from __future__ import annotations
@@ -157,7 +157,7 @@ def _lessons(
     for segmenter in plan.segmenters:
         for percent in plan.fractions:
             for arm in plan.arms:
-                shares = [Share(places[percent])] * arm.real
+                shares = [Share(places[percent], times=arm.repeats)] * arm.real
                 shares += [Share(batches[percent].path, arm.made(real[percent]))] if arm.times else []
                 manners = [plan.manner(material, segmenter, seed, arm.classic) for seed in plan.seeds]
                 lessons = [Lesson(manner, tuple(shares), test, out / "lessons") for manner in manners]

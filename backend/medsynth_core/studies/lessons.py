@@ -20,7 +20,7 @@ from medsynth_core.models.folder import write_json
 from medsynth_core.protocol import to_json
 from medsynth_core.studies import learners
 from medsynth_core.studies.at_work import Report, worked
-from medsynth_core.studies.items import Item, kept
+from medsynth_core.studies.items import kept
 from medsynth_core.studies.learners import Manner, learner_of
 
 DECIDED_BY = ("segmenter", "nuclei_segmenter", "nuclei_views", "nuclei_scores", "instances", "jitter", "plain_unet", "unets")
@@ -29,10 +29,11 @@ DECIDED_BY = ("segmenter", "nuclei_segmenter", "nuclei_views", "nuclei_scores", 
 
 @dataclass(frozen=True)
 class Share:
-    """The first items of a kept file; None for all."""
+    """The first items of a kept file, None for all, and how often each stands among what is drawn from."""
 
     path: Path
     count: int | None = None
+    times: int = 1
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Lesson:
     @property
     def key(self) -> str:
         """A name that follows from all that decides the figures."""
-        shares = [[share.path.stem, share.count] for share in self.learns]
+        shares = [[share.path.stem, share.count, share.times] for share in self.learns]
         told = json.dumps([to_json(self.manner), shares, self.test.stem, _code()], sort_keys=True)
         return hashlib.sha256(told.encode()).hexdigest()[:20]
 
@@ -59,7 +60,7 @@ class Lesson:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one segmenter scored on each item, in their order, and what its training was."""
+    """What one segmenter scored on each item, in their order, and what its training was. `learned_from` counts each item once."""
 
     figures: tuple[tuple[float, ...], ...]
     learned_from: int
@@ -78,12 +79,14 @@ def outcomes(lessons: Sequence[Lesson], workers: int, what: str, report: Report)
 def measure(lesson: Lesson) -> None:
     """Train one segmenter, score it on every item, and keep the outcome."""
     began, loss, steps = time.monotonic(), float("nan"), 0
-    items: list[Item] = [item for share in lesson.learns for item in kept(share.path, share.count)]
+    shares = [(kept(share.path, share.count), share.times) for share in lesson.learns]
+    drawn_from = [item for items, times in shares for item in items * times]
     learner = learner_of(lesson.manner)
-    for steps, loss in enumerate(learner.learn(items), start=1):  # noqa: B007  how many there were
+    for steps, loss in enumerate(learner.learn(drawn_from), start=1):  # noqa: B007  how many there were
         pass
     figures = tuple(learner.score(item) for item in kept(lesson.test))
-    outcome = Outcome(figures, len(items), steps, round(time.monotonic() - began, 1), loss)
+    different = sum(len(items) for items, _ in shares)
+    outcome = Outcome(figures, different, steps, round(time.monotonic() - began, 1), loss)
     lesson.folder.mkdir(parents=True, exist_ok=True)
     write_json(lesson.kept_at, to_json(outcome))
 

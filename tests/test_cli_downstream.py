@@ -75,6 +75,22 @@ def test_from_a_folder_to_the_report_and_again_without_training(
     assert json.loads((out / "report.json").read_text("utf-8"))["rows"] == told["rows"]
 
 
+def test_the_generator_of_a_larger_fraction_goes_on_from_the_smaller_one_where_that_is_wished(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert evaluate(data, out, "--fractions", "100,50", "--generator-more", "2", "--show-commands") == DONE
+    lines = [shlex.split(line)[1:] for line in capsys.readouterr().out.splitlines()]
+    half, whole = ((words[4], words[words.index("--steps") + 1], words[-2:]) for words in lines)
+    assert half == (str(out / "generator-50"), "1", ["--steps", "1"])
+    assert whole == (str(out / "generator-100"), "2", ["--base", str(out / "generator-50")])
+    for words in lines:
+        assert main(words) == DONE
+    assert evaluate(data, out) == DONE
+    told = json.loads((out / "report.json").read_text("utf-8"))
+    assert "all of this fraction" in told["generators"]["100"]["note"]
+
+
 def test_a_generator_of_all_items_may_not_serve_half_of_them(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

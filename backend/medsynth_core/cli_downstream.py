@@ -49,6 +49,13 @@ def add_downstream_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--generator-steps", type=int, metavar="N", help="optimizer steps of each of these trainings; default: the preset's")
     add(
+        "--generator-more",
+        type=int,
+        metavar="N",
+        help="a larger fraction's generator goes on from that of the next smaller one for N steps, for it holds all its items; "
+        "default: each starts anew",
+    )
+    add(
         "--generator-preset",
         default="",
         metavar="NAME",
@@ -112,7 +119,7 @@ def _run(args: argparse.Namespace) -> Run:
     from medsynth_core.studies.downstream_run import Run
 
     models = {_percent(percent): model for percent, model in (name_and_value(text, "model-at") for text in args.model_at)}
-    asked = (("--steps", args.generator_steps), ("--preset", args.generator_preset), ("--unlabeled", args.generator_unlabeled))
+    asked = (("--preset", args.generator_preset), ("--unlabeled", args.generator_unlabeled))
     training = [word for flag, value in asked if value for word in (flag, str(value))]
     return Run(
         data=args.data,
@@ -123,6 +130,8 @@ def _run(args: argparse.Namespace) -> Run:
         plan=_plan(args),
         reading=reading_order(args),
         training_words=(*reading_words(args), *training),
+        first_steps=args.generator_steps,
+        more_steps=args.generator_more,
         side=args.side.replace("-", " "),
         size=args.size,
         workers=_positive(args.workers, "workers"),
@@ -135,7 +144,7 @@ def _plan(args: argparse.Namespace) -> Plan:
     from medsynth_core.studies.arms import arm_of
     from medsynth_core.studies.downstream import Plan
 
-    for name in ("seeds", "steps", "batch", "generator_steps"):
+    for name in ("seeds", "steps", "batch", "generator_steps", "generator_more"):
         if getattr(args, name) is not None:
             _positive(getattr(args, name), name)
     return Plan(

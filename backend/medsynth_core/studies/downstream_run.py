@@ -38,7 +38,8 @@ UNMODELED_SIZE = 128
 class Run:
     """One command: what is asked, of which data, with which generators (`models` by percent, else `model`, else OUT's own).
 
-    `training_words` are options that a training of a generator gets besides its items.
+    `training_words` are options that a training of a generator gets besides its items, `first_steps` its steps (None: its preset's).
+    With `more_steps` the generators of larger fractions go on for so many from that of the next smaller one.
     """
 
     data: Path
@@ -49,6 +50,8 @@ class Run:
     models: dict[int, str] = field(default_factory=dict)
     reading: TrainingOrder = field(default_factory=TrainingOrder)
     training_words: tuple[str, ...] = ()
+    first_steps: int | None = None
+    more_steps: int | None = None
     side: str = HELD_OUT
     size: int | None = None
     workers: int = 1
@@ -58,6 +61,16 @@ class Run:
         """Return the generator's folder of a fraction; there need not be one."""
         named = self.models.get(percent) or self.model
         return model_folder(named) if named else generator_folder(self.out, percent)
+
+    def training(self, engine: str, percent: int) -> list[str]:
+        """Return the words of the command that trains the generator of a fraction."""
+        smaller = max((p for p in self.plan.fractions if p < percent), default=None)
+        steps, base = self.first_steps, None
+        if self.more_steps and smaller:
+            steps, base = self.more_steps, self.folder(smaller)
+        asked = (("--steps", steps), ("--base", base))
+        options = [word for flag, value in asked if value for word in (flag, str(value))]
+        return training_words(self.data, engine, self.out, percent, [*self.training_words, *options])
 
     def card(self) -> ModelCard | None:
         """Return the card of the first generator that is there."""
@@ -111,7 +124,7 @@ def trained(order: Run, say: Callable[[Sequence[str]], None]) -> None:
 def _trainings(order: Run) -> dict[int, list[str]]:
     material, engine = _material(order)
     fractions_of(material, order.plan, order.out)
-    return {p: training_words(order.data, engine, order.out, p, order.training_words) for p in order.plan.fractions}
+    return {percent: order.training(engine, percent) for percent in sorted(order.plan.fractions)}
 
 
 def _material(order: Run) -> tuple[Material, str]:
@@ -130,8 +143,8 @@ def _generators(order: Run, engine: str, material: Material) -> dict[int, Genera
     known = Known(marks, [marks[name] for name in sorted(measured)], tuning)
     made = {}
     for percent, items in names.items():
-        words = training_words(order.data, engine, order.out, percent, order.training_words)
-        way_out = f"train one on these items alone with --train-generators, or by msynth {' '.join(words)}"
+        words = shlex.join(order.training(engine, percent))
+        way_out = f"train one on these items alone with --train-generators, or by msynth {words}"
         folder = order.folder(percent)
         if not (folder / "card.json").is_file():
             raise ModelError(f"there is no generator for {percent} %: name one with --model-at {percent}=FOLDER, or {way_out}")

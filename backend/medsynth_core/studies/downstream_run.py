@@ -38,7 +38,7 @@ UNMODELED_SIZE = 128
 class Run:
     """One command: what is asked, of which data, with which generators (`models` by percent, else `model`, else OUT's own).
 
-    `training_words` are options that a training of a generator gets besides its items, `first_steps` its steps (None: its preset's).
+    `training_words` are options of a generator's training besides its items, `first_steps` its steps if not those of the preset.
     With `more_steps` the generators of larger fractions go on for so many from that of the next smaller one.
     """
 

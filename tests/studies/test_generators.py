@@ -20,7 +20,7 @@ WAY_OUT = "train one on these items alone"
 def mark(name: str, group: str = "") -> Mark:
     """A case that is like no other."""
     checksum = hashlib.sha256(name.encode()).hexdigest()
-    return Mark(name, group, checksum, int(checksum[:16], 16))
+    return Mark(name, group, checksum, int(checksum[:16], 16), int(checksum[16:32], 16))
 
 
 POOL = {name: mark(name, f"patient {name[0]}") for name in ("a1", "a2", "b1", "c1")}

@@ -18,7 +18,7 @@ from tests.studies.toy_study import toy_generator, toy_material
 def mark(name: str) -> Mark:
     """A case that is like no other."""
     checksum = hashlib.sha256(name.encode()).hexdigest()
-    return Mark(name, "", checksum, int(checksum[:16], 16))
+    return Mark(name, "", checksum, int(checksum[:16], 16), int(checksum[16:32], 16))
 
 
 def note(folder: Path, monkeypatch: pytest.MonkeyPatch, ledger: Ledger | None) -> str:

@@ -243,6 +243,45 @@ def test_look_alikes_are_told_and_stay_on_one_side(here: Path) -> None:
     assert report_on(here).facts.groups == COUNT - 1
 
 
+def flipped(here: Path, number: int, of: int) -> None:
+    """Plant the mirror image of a case, saved anew as an export would: its pixels are those of no other."""
+    save((picture(of)[0][:, ::-1] * 0.98 + 2).astype(np.uint8), here / "images" / f"case{number:02d}.png")
+
+
+def test_a_mirrored_duplicate_is_named_as_such_and_left_out_by_name(here: Path) -> None:
+    flipped(here, 1, of=0)
+    flipped(here, 5, of=3)
+    report = report_on(here)
+    (finding,) = (finding for finding in report.findings if finding.defect is Defect.DUPLICATE)
+    assert (finding.severity, finding.cases, finding.excludable) == (Severity.WARNS, ("case01", "case05"), True)
+    assert finding.says.startswith("2 images are others with left and right exchanged: ")
+    assert "case01.png is a mirrored duplicate of case00.png" in finding.says
+    assert report.facts.groups == COUNT - 2, "both stay on one side"
+    again = report_on(here, excluded=finding.cases)
+    assert not [one for one in again.findings if one.defect in (Defect.DUPLICATE, Defect.NEAR_DUPLICATE)]
+
+
+def test_a_mirrored_duplicate_of_another_patient_on_the_other_side_is_warned_of(here: Path) -> None:
+    held_out = next(f"p{i}" for i in range(100) if is_held_out(f"p{i}"))
+    learned = next(f"p{i}" for i in range(100) if not is_held_out(f"p{i}"))
+    flipped(here, 1, of=0)
+    report = report_on(here, **table(here, lambda i: held_out if i == 1 else learned))
+    (finding,) = (finding for finding in report.findings if finding.defect is Defect.LEAKAGE)
+    assert (finding.severity, finding.cases) == (Severity.WARNS, ("case01",))
+    assert "case01 is like case00 (mirrored, correlation" in finding.says
+
+
+def test_images_that_are_their_own_mirror_image_are_no_mirrored_duplicates(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    for i in range(20):
+        half = picture(i, 64)[0][:, :32]
+        save(np.concatenate([half, half[:, ::-1]], axis=1), folder / "images" / f"case{i:02d}.png")
+        save(picture(i, 64)[1], folder / "masks" / f"case{i:02d}.png")
+    report = report_on(folder)
+    assert report.facts.groups == 20
+    assert not [one for one in report.findings if one.defect is Defect.DUPLICATE]
+
+
 def odd(report: DoctorReport, defect: Defect) -> list[str]:
     return [finding.says for finding in report.findings if finding.defect is defect and finding.severity is Severity.WARNS]
 

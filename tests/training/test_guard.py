@@ -13,7 +13,7 @@ from PIL import Image
 from medsynth_core.errors import ModelError, TrainingDataError
 from medsynth_core.models.folder import finish_folder, verify
 from medsynth_core.protocol import ModelCard
-from medsynth_core.training.guard import check_apart, check_split, known_cases
+from medsynth_core.training.guard import check_apart, check_split, known_cases, unmet
 from medsynth_core.training.ledger import FILE, Ledger, Mark, going_on, ledger_of, mark_of, read_ledger, write_ledger
 from medsynth_core.training.likeness import likeness_of
 from tests.toy_pairs import picture
@@ -79,6 +79,33 @@ def test_a_changed_copy_is_known_by_its_look(change: object) -> None:
     copy = change(picture(3, 64)[0])  # type: ignore[operator]
     (said,) = refusal(ledger_of([case(i) for i in range(6)]), marked("copy", copy)).offenders
     assert said.startswith("copy: an image of the same look was learned from")
+
+
+@pytest.mark.parametrize("change", [lambda p: p, compressed, lambda p: (p * 0.8 + 20).astype(np.uint8)])
+def test_the_mirror_image_of_a_training_image_is_known(change: object) -> None:
+    copy = change(picture(3, 64)[0][:, ::-1])  # type: ignore[operator]
+    (said,) = refusal(ledger_of([case(i) for i in range(6)]), marked("copy", np.ascontiguousarray(copy))).offenders
+    assert said.startswith("copy: its mirror image was learned from, by its look")
+
+
+def test_a_mirror_image_in_another_folder_is_named_with_its_twin() -> None:
+    mirrored = marked("test/x", np.ascontiguousarray(picture(1, 64)[0][:, ::-1]))
+    with pytest.raises(TrainingDataError) as caught:
+        check_split([case(2, name="train/a"), case(1, name="train/b")], [mirrored, case(5, name="test/y")])
+    (said,) = caught.value.offenders
+    assert said.startswith("test/x: its mirror image was learned from")
+    assert said.endswith("(train/b)")
+
+
+def test_upside_down_is_another_image() -> None:
+    check_apart(ledger_of([case(i) for i in range(6)]), [marked("turned", np.ascontiguousarray(picture(3, 64)[0][::-1]))])
+
+
+def test_who_is_in_a_group_with_a_case_that_was_met_is_left_out_with_it() -> None:
+    tested = [case(i) for i in range(6)]
+    heads = {"case0": "a", "case1": "a", "case2": "b", "case3": "b", "case4": "c", "case5": "c"}
+    left = unmet(ledger_of([case(1), case(9)]), tested, tested, lambda mark: heads[mark.name])
+    assert [mark.name for mark in left] == ["case2", "case3", "case4", "case5"]
 
 
 def test_what_a_model_was_chosen_by_is_known_and_what_it_held_out_is_not() -> None:

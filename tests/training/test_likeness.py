@@ -7,7 +7,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from medsynth_core.training.likeness import ROWS, alike, checksum_of, leaders, look_of
+from medsynth_core.training.likeness import ROWS, THUMBNAIL, alike, alike_mirrored, checksum_of, leaders, look_of, mirrored
 
 
 def unit(rows: np.ndarray) -> np.ndarray:
@@ -37,6 +37,42 @@ def test_each_pair_is_found_once() -> None:
     thumbnails = chained(ROWS + 100, [(5, 9), (5, ROWS + 7)])
     found = {(int(a), int(b)) for i, j, _ in alike(thumbnails) for a, b in zip(i, j, strict=True)}
     assert found == {(5, 9), (5, ROWS + 7), (9, ROWS + 7)}
+
+
+def symmetric(rows: np.ndarray) -> np.ndarray:
+    return unit(rows + mirrored(rows))
+
+
+def test_pairs_that_are_alike_once_mirrored_are_found_across_blocks() -> None:
+    thumbnails = chained(ROWS + 100, [(5, 9)])
+    thumbnails[[20, ROWS + 7]] = mirrored(thumbnails[[3, 4]])
+    found = {(int(a), int(b)) for i, j, _ in alike_mirrored(thumbnails) for a, b in zip(i, j, strict=True)}
+    assert found == {(3, 20), (4, ROWS + 7)}
+    leader = leaders(thumbnails)
+    assert leader[[9, 20, ROWS + 7]].tolist() == [5, 3, 4]
+    assert leaders(thumbnails, ways=(alike,))[[9, 20]].tolist() == [5, 20]
+
+
+def test_being_alike_carries_over_from_mirrored_ones_to_others() -> None:
+    thumbnails = chained(40, [(30, 7)])  # 7 is like 30, which is 12 mirrored
+    thumbnails[12] = mirrored(thumbnails[30:31])[0]
+    assert leaders(thumbnails)[[7, 12, 30]].tolist() == [7, 7, 7]
+
+
+def test_what_is_symmetric_is_alike_as_it_is_and_no_mirror_image() -> None:
+    thumbnails = symmetric(chained(30, [(1, 2)]))
+    assert [len(i) for i, _, _ in alike_mirrored(thumbnails)] == [0]
+    assert [(i.tolist(), j.tolist()) for i, j, _ in alike(thumbnails)] == [([1], [2])]
+
+
+def test_empty_images_are_like_none() -> None:
+    assert leaders(np.zeros((5, THUMBNAIL**2), np.float32)).tolist() == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("shape", [(24, 24), (16, 24, 24)])
+def test_a_thumbnail_is_mirrored_along_x(shape: tuple[int, ...]) -> None:
+    image = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    assert (mirrored(image.reshape(1, -1))[0].reshape(shape) == image[..., ::-1]).all()
 
 
 def test_thousands_do_not_need_all_against_all_in_memory() -> None:

@@ -13,8 +13,8 @@ from medsynth_core.training.pairs import Pair, grey_or_color
 def group_near_duplicates(pairs: tuple[Pair, ...], same_above: float = SAME_ABOVE) -> tuple[Pair, ...]:
     """Return the pairs with look-alikes in one group, named after the first of them by stem.
 
-    For data without patient or sequence names. Likeness is the correlation of 24×24 grey thumbnails, and it carries over: a like
-    b and b like c puts all three together.
+    For data without patient or sequence names. Likeness is the correlation of 24×24 grey thumbnails, as they are or one of them
+    mirrored, and it carries over: a like b and b like c puts all three together.
     """
     if not pairs:
         return ()

@@ -42,13 +42,14 @@ class Mark:
     """What one case is known by at home, where names may be said.
 
     `group` is qualified, such as "patient 17"; empty where nobody said whose the case is. `checksum` is a sha256 in hexadecimal
-    digits, `look` 64 bits.
+    digits, `look` 64 bits, `mirrored` the same of the image with left and right exchanged, which no ledger needs to keep.
     """
 
     name: str
     group: str
     checksum: str
     look: int
+    mirrored: int
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ class Ledger:
 
 def mark_of(name: str, group: str, likeness: Likeness) -> Mark:
     """Return what a case is known by."""
-    return Mark(name, group, likeness.checksum, likeness.look)
+    return Mark(name, group, likeness.checksum, likeness.look, likeness.mirrored)
 
 
 def sealed(mark: Mark) -> Entry:

@@ -10,7 +10,7 @@ import numpy as np
 
 from medsynth_core.protocol_training import Defect, Finding, Severity
 from medsynth_core.training.findings import OUT, counted, empty_sides, named, stops, tells, warns
-from medsynth_core.training.likeness import alike
+from medsynth_core.training.likeness import MIRROR_IMAGE_ABOVE, alike, alike_mirrored
 from medsynth_core.training.pair_looks import PairLook
 from medsynth_core.training.sides import SIDES, side_of
 
@@ -117,26 +117,32 @@ def duplicates(looks: Sequence[PairLook]) -> Iterator[Finding]:
             yield stops(Defect.DUPLICATE, look.name, says, fix)
 
 
+def mirror_images(looks: Sequence[PairLook]) -> Iterator[Finding]:
+    """Yield the images that are others with left and right exchanged; the first by name stays."""
+    of: dict[str, str] = {}
+    for a, b, likeness, mirrored in _alike(looks):
+        if mirrored and likeness > MIRROR_IMAGE_ABOVE:
+            of.setdefault(b.name, f"{b.pair.image.name} is a mirrored duplicate of {a.pair.image.name}")
+    if of:
+        many = "" if len(of) == 1 else f"{len(of)} images are others with left and right exchanged: "
+        fix = "Exclude them, or leave them: then these patients are learned from twice."
+        yield warns(Defect.DUPLICATE, of, f"{many}{named(tuple(of.values()))}", fix)
+
+
 def look_alikes(looks: Sequence[PairLook], grouped: bool) -> Iterator[Finding]:
     """Yield look-alikes that lie on both sides of the split, where groups are given, and those that stay together."""
-    if len(looks) < 2:
-        return
     together: dict[str, float] = {}
-    apart: dict[str, tuple[str, float]] = {}
-    for i, j, likeness in alike(np.stack([look.likeness.thumbnail for look in looks])):
-        for first, second, value in zip(i.tolist(), j.tolist(), likeness.tolist(), strict=True):
-            a, b = looks[first], looks[second]
-            if grouped and (side_of(a.pair.group) == HELD_OUT) != (side_of(b.pair.group) == HELD_OUT):
-                tested, learned = (a, b) if side_of(a.pair.group) == HELD_OUT else (b, a)
-                apart.setdefault(tested.name, (learned.name, value))
-            elif a.likeness.checksum != b.likeness.checksum:
-                together[b.name] = value
+    apart: dict[str, str] = {}
+    for a, b, likeness, mirrored in _alike(looks):
+        if grouped and (side_of(a.pair.group) == HELD_OUT) != (side_of(b.pair.group) == HELD_OUT):
+            tested, learned = (a, b) if side_of(a.pair.group) == HELD_OUT else (b, a)
+            once = "mirrored, " if mirrored else ""
+            apart.setdefault(tested.name, f"{tested.name} is like {learned.name} ({once}correlation {likeness:.3f})")
+        elif a.likeness.checksum != b.likeness.checksum and not (mirrored and likeness > MIRROR_IMAGE_ABOVE):
+            together[b.name] = likeness
     if apart:
-        (name, (twin, value)), *_ = apart.items()
-        says = (
-            f"{counted(len(apart), 'held-out case')} of the look of one learned from, of another group: "
-            f"{name} is like {twin} (correlation {value:.3f})"
-        )
+        first = next(iter(apart.values()))
+        says = f"{counted(len(apart), 'held-out case')} of the look of one learned from, of another group: {first}"
         fix = "Give both one group in the table, or exclude the held-out ones: else figures on them flatter."
         yield warns(Defect.LEAKAGE, apart, says, fix)
     if together:
@@ -232,6 +238,17 @@ def amounts(looks: Sequence[PairLook], learned: int, chosen_by: int, held_out: i
         says = f"{counted(len(looks), 'case')}: a model of fewer than {FEW} repeats what it has seen"
         yield warns(Defect.TOO_FEW, (), says)
     yield from empty_sides(learned, chosen_by, held_out)
+
+
+def _alike(looks: Sequence[PairLook]) -> Iterator[tuple[PairLook, PairLook, float, bool]]:
+    """Yield two that are alike, the first by name first, their correlation, and whether one had to be mirrored for it."""
+    if not looks:
+        return
+    thumbnails = np.stack([look.likeness.thumbnail for look in looks])
+    for way, mirrored in ((alike, False), (alike_mirrored, True)):
+        for i, j, likeness in way(thumbnails):
+            for first, second, value in zip(i.tolist(), j.tolist(), likeness.tolist(), strict=True):
+                yield looks[first], looks[second], value, mirrored
 
 
 def _values(look: PairLook) -> str:

@@ -147,7 +147,7 @@ def _ledger(
 
 
 def grouped_by_look(looks: Sequence[PairLook]) -> tuple[PairLook, ...]:
-    """Return the looks with look-alikes in one group, named after the first of them by name."""
+    """Return the looks with look-alikes in one group, mirrored ones too, named after the first of them by name."""
     if not looks:
         return ()
     leader = leaders(np.stack([look.likeness.thumbnail for look in looks]))
@@ -201,6 +201,7 @@ def _compared(
     else:
         yield from pair_doctor.instances(looks)
     yield from pair_doctor.duplicates(looks)
+    yield from pair_doctor.mirror_images(looks)
     yield from pair_doctor.look_alikes(looks, grouped)
     if grouped:
         yield from pair_doctor.spellings(looks)

@@ -129,7 +129,8 @@ def _about_twins(kept: Sequence[Seen], twins: Sequence[Twins]) -> Iterator[Findi
     alike = [pair for pair in twins if pair.likeness < 1]
     for pair in alike:
         names = (pair.first.name, pair.second.name)
-        says = f"{names[0]} and {names[1]} look alike (correlation {pair.likeness:.3f}): they count as one patient."
+        once = "once one is mirrored, " if pair.mirrored else ""
+        says = f"{names[0]} and {names[1]} look alike ({once}correlation {pair.likeness:.3f}): they count as one patient."
         yield tells(Defect.NEAR_DUPLICATE, names, says)
 
 

@@ -8,21 +8,23 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from medsynth_core.training.likeness import Likeness, alike, checksum_of, look_of
+from medsynth_core.training.likeness import Likeness, alike, alike_mirrored, checksum_of, look_of
 from medsynth_core.training.volume_cases import Case
 
 GRID = (16, 24, 24)
 SAME_ABOVE = 0.98
-"""Correlation of thumbnails from which two volumes count as one head: of 88 patients of TCGA-LGG no two exceed 0.92."""
+"""Correlation of thumbnails from which two volumes count as one head, mirrored or not: of 88 patients of TCGA-LGG no two exceed
+0.92."""
 
 
 @dataclass(frozen=True)
 class Twins:
-    """Two cases of different patients that show the same; `likeness` is 1 for equal voxels."""
+    """Two cases of different patients that show the same, one of them perhaps mirrored; `likeness` is 1 for equal voxels."""
 
     first: Case
     second: Case
     likeness: float
+    mirrored: bool = False
 
 
 def likeness_of(image: npt.NDArray[np.float32]) -> Likeness:
@@ -32,14 +34,16 @@ def likeness_of(image: npt.NDArray[np.float32]) -> Likeness:
         small = _averaged(small, axis, count)
     centered = small.ravel() - small.mean()
     thumbnail = (centered / max(float(np.linalg.norm(centered)), 1e-6)).astype(np.float32)
-    return Likeness(checksum_of(image), look_of(small), thumbnail)
+    return Likeness(checksum_of(image), look_of(small), look_of(small[..., ::-1]), thumbnail)
 
 
 def find_twins(cases: Sequence[Case], known_by: Sequence[Likeness]) -> tuple[Twins, ...]:
     """Return the pairs of cases of different patients with the same or nearly the same image."""
+    thumbnails = np.stack([known.thumbnail for known in known_by])
     return tuple(
-        Twins(cases[i], cases[j], 1.0 if known_by[i].checksum == known_by[j].checksum else min(found, 0.9999))
-        for rows, columns, likeness in alike(np.stack([known.thumbnail for known in known_by]), SAME_ABOVE)
+        Twins(cases[i], cases[j], 1.0 if known_by[i].checksum == known_by[j].checksum else min(found, 0.9999), mirrored)
+        for way, mirrored in ((alike, False), (alike_mirrored, True))
+        for rows, columns, likeness in way(thumbnails, SAME_ABOVE)
         for i, j, found in zip(rows.tolist(), columns.tolist(), likeness.tolist(), strict=True)
         if cases[i].patient != cases[j].patient
     )

@@ -77,10 +77,10 @@ def test_labels_to_choose_by_count_as_labels_where_they_are_scarce(tmp_path: Pat
 
 def test_what_it_has_learned_from_the_tuning_side_is_told_where_all_items_may_be_known(tmp_path: Path) -> None:
     spare = mark("spare")
-    known = replace(KNOWN, tuning=(spare,))
+    known = replace(KNOWN, spare=(spare,))
     folder = generator(tmp_path / "model", ledger_of([*POOL.values(), spare]))
     note = checked(folder, "synthesize", 100, tuple(POOL), known, WAY_OUT).note
-    assert "all of this fraction but 1 of the tuning side, which no arm learns from" in note
+    assert "all of this fraction but 1 that no arm learns from or is measured on" in note
     with pytest.raises(ModelError, match="learned from 1 cases that are not"):
         checked(folder, "synthesize", 10, tuple(POOL), known, WAY_OUT)
     with pytest.raises(ModelError, match="learned from 1 cases that are not"):

@@ -26,8 +26,9 @@ from medsynth_core.studies.downstream_page import EXAMPLES, Recipe, answers, dow
 from medsynth_core.studies.engines import model_folder
 from medsynth_core.studies.generators import Generator, Known, checked, generator_folder, training_words
 from medsynth_core.studies.items import Item, kept
-from medsynth_core.studies.material import HELD_OUT, Grid, Material, read_material
+from medsynth_core.studies.material import HELD_OUT, Grid, Material, read_material, unmet_by
 from medsynth_core.studies.table import Row, rows_of
+from medsynth_core.training.ledger import read_ledger
 from medsynth_core.training.order import TrainingOrder
 
 DEFAULT_ENGINE = "synthesize"
@@ -133,14 +134,23 @@ def _material(order: Run) -> tuple[Material, str]:
     channels = card.channels if card else 1 if order.reading.grey else 3
     side = order.size or (card.size[0] if card else UNMODELED_SIZE)
     size = (side, side) if order.size or card is None else card.size
-    return read_material(engine, order.data, order.reading, Grid(size, channels), order.side), engine
+    material = read_material(engine, order.data, order.reading, Grid(size, channels), order.side)
+    return (_unmet(order, material) if order.reading.starter else material), engine
+
+
+def _unmet(order: Run, material: Material) -> Material:
+    """Return the material without what the models named have met: those that ship know a split without mirror images."""
+    for folder in {model_folder(named) for named in (*order.models.values(), order.model) if named}:
+        if ledger := read_ledger(folder):
+            material = unmet_by(ledger, material)
+    return material
 
 
 def _generators(order: Run, engine: str, material: Material) -> dict[int, Generator]:
     names = fractions_of(material, order.plan, order.out)
     marks, measured = material.marks, {item.name for item in material.test}
-    tuning = [marks[name] for name in material.tuning if name not in measured]
-    known = Known(marks, [marks[name] for name in sorted(measured)], tuning)
+    spare = [marks[name] for name in (*material.tuning, *material.met) if name not in measured]
+    known = Known(marks, [marks[name] for name in sorted(measured)], spare)
     made = {}
     for percent, items in names.items():
         words = shlex.join(order.training(engine, percent))
@@ -158,7 +168,8 @@ def _recipe(order: Run, material: Material, found: Findings, generators: dict[in
     held, groups = len(set(found.groups)), len(set(material.groups.values()))
     settings = {
         "Data": f"{_title(order.data)}: {len(material.pool)} training items of {groups} groups",
-        "Measured on": f"{len(material.test)} items of {held} groups, the {order.side} side (sha256 of the group)",
+        "Measured on": f"{len(material.test)} items of {held} groups, the {order.side} side (sha256 of the group)"
+        + (f"; {len(material.met)} left out that a generator has met" if material.met else ""),
         "Fractions": "; ".join(f"{p} %: {len(names)} items" for p, names in found.names.items()),
         "Segmenters": f"{', '.join(plan.segmenters)}; {found.steps} steps of {manner.batch} each, seeds {list(plan.seeds)}",
         "Intervals": "95 %, percentile bootstrap of 2000 draws over items (over groups beside it) of the mean over seeds",

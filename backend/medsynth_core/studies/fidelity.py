@@ -149,7 +149,7 @@ def _nuclei(bench: Bench) -> Faithful:
 
 def _volumes(bench: Bench) -> Faithful:
     learned = real_stacks(bench.question, SIDES[0])
-    real = real_stacks(bench.question, bench.question.side)[: bench.count]
+    real = real_stacks(bench.question, bench.question.side, bench.asked.material.met)[: bench.count]
     grown = grow_like(bench.asked.folder, real)
     made = [one.stack for one in grown]
     figures = [

@@ -7,7 +7,7 @@ differs but who made it.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,14 +62,14 @@ class Grown:
     borders: frozenset[int]
 
 
-def real_stacks(question: Question, side: str) -> list[Stack]:
-    """Return the volumes of a side in grey levels, 255 for the 1.0 of the model."""
+def real_stacks(question: Question, side: str, but: Container[str] = ()) -> list[Stack]:
+    """Return the volumes of a side in grey levels, 255 for the 1.0 of the model; `but` for the cases of these names."""
     options, order = question.reading.volumes, question.reading
     if order.starter and options.stack_height_mm is None:
         options = options.__class__(**{**options.__dict__, "stack_height_mm": STACK_HEIGHT_MM})
     sides = parted(survey_folder(question.data, options, order.columns, SIGHT).cases, lambda case: case.patient)
     cases = dict(zip(SIDES, (sides.training, sides.tuning, sides.held_out), strict=True))[side]
-    read = read_stacks(cases, options)
+    read = read_stacks(tuple(case for case in cases if case.name not in but), options)
     return [Stack((np.clip(s.image, 0, 1) * LEVELS).round().astype(np.uint8), s.mask > 0.5, s.spacing_mm) for s in read]
 
 

@@ -30,12 +30,12 @@ class Generator:
 
 @dataclass(frozen=True)
 class Known:
-    """What a generator may be held against: marks by name of all items to learn from, of those measured on, and of the cases on
-    the tuning side, where that is not measured on."""
+    """What a generator may be held against: marks by name of all items to learn from, of those measured on, and of those that are
+    neither: the tuning side, and what is not measured on since a model has met it."""
 
     pool: Mapping[str, Mark]
     test: Sequence[Mark]
-    tuning: Sequence[Mark] = ()
+    spare: Sequence[Mark] = ()
 
 
 def checked(folder: Path, engine: str, percent: int, items: Sequence[str], known: Known, way_out: str) -> Generator:
@@ -54,7 +54,7 @@ def checked(folder: Path, engine: str, percent: int, items: Sequence[str], known
         raise ModelError(f"generator {folder.name} goes on from {ledger.unlisted[0]}, which has no record: {way_out}")
     check_apart(ledger, known.test)
     allowed = {sealed(known.pool[name]).pixels for name in items}
-    spare = {sealed(mark).pixels for mark in known.tuning} - allowed if percent == ALL_PERCENT else set()
+    spare = {sealed(mark).pixels for mark in known.spare} - allowed if percent == ALL_PERCENT else set()
     foreign = sum(entry.pixels not in allowed | spare for entry in ledger.training)
     if foreign:
         raise ModelError(
@@ -95,6 +95,6 @@ def _recorded(folder: Path, ledger: Ledger, percent: int, spare: set[str], way_o
         )
     chosen = f"; its best state was chosen by {len(ledger.tuning)} cases of the tuning side" if ledger.tuning else ""
     besides = sum(entry.pixels in spare for entry in ledger.training)
-    more = f" but {besides} of the tuning side, which no arm learns from" if besides else ""
+    more = f" but {besides} that no arm learns from or is measured on" if besides else ""
     bare = f"; it knows {len(ledger.images_only)} images without their masks" if ledger.images_only else ""
     return f"By its record it has learned from {len(ledger.training)} cases, all of this fraction{more}{chosen}{bare}."

@@ -18,7 +18,8 @@ from medsynth_core.evaluation.volume_segmenter import with_neighbors
 from medsynth_core.studies.items import Item
 from medsynth_core.studies.learners import LABELS, NUCLEI
 from medsynth_core.studies.marks import by_name, starter_marks
-from medsynth_core.training.ledger import Mark
+from medsynth_core.training.guard import unmet
+from medsynth_core.training.ledger import Ledger, Mark
 from medsynth_core.training.order import TrainingOrder
 from medsynth_core.training.pair_survey import survey_order
 from medsynth_core.training.pairs import Pair, load_arrays
@@ -41,7 +42,7 @@ class Grid:
 class Material:
     """The items that may be learned from, and those measured on; `labels` counts the label values with background.
 
-    `tuning` names the cases that trainings choose by, which are neither.
+    `tuning` names the cases that trainings choose by, which are neither; `met` those that `unmet_by` a model has left out.
     """
 
     kind: str
@@ -51,6 +52,7 @@ class Material:
     labels: int
     tuning: tuple[str, ...]
     marked: Callable[[], dict[str, Mark]]
+    met: tuple[str, ...] = ()
 
     @cached_property
     def marks(self) -> dict[str, Mark]:
@@ -82,6 +84,22 @@ def read_material(engine: str, data: Path, order: TrainingOrder, grid: Grid, sid
         if not items:
             raise TrainingDataError(f"{data.name} has no item on the {what} side: a study needs more groups; give more data")
     return material
+
+
+def unmet_by(ledger: Ledger, material: Material) -> Material:
+    """Return the material without the items measured on that are in a group with one that the model has met.
+
+    For models that ship: they were trained before the rule of the split knew mirror images. Raises TrainingDataError if none is
+    left.
+    """
+    marks = material.marks
+    known = [item for item in material.test if item.name in marks]
+    kept = {item.name for item in unmet(ledger, known, [marks[item.name] for item in known], lambda item: item.group)}
+    met = tuple(item.name for item in known if item.name not in kept)
+    test = tuple(item for item in material.test if item.name not in met)
+    if not test:
+        raise TrainingDataError(f"all {len(met)} cases to measure on are known to the model: it was not trained on this split")
+    return replace(material, test=test, met=material.met + met)
 
 
 def _pairs(data: Path, order: TrainingOrder, grid: Grid, side: str) -> Material:

@@ -13,7 +13,7 @@ from medsynth_core.models.card import read_card
 from medsynth_core.protocol import ModelCard
 from medsynth_core.studies.at_work import HowFar, Report
 from medsynth_core.studies.engines import model_folder
-from medsynth_core.studies.material import HELD_OUT, Grid, Material, read_material
+from medsynth_core.studies.material import HELD_OUT, Grid, Material, read_material, unmet_by
 from medsynth_core.training.guard import check_apart
 from medsynth_core.training.ledger import Ledger, read_ledger
 from medsynth_core.training.order import TrainingOrder
@@ -64,19 +64,27 @@ class Questioned:
 
 
 def questioned(question: Question) -> Questioned:
-    """Return the model with the real items. Raises TrainingDataError naming held-out items that the model has met."""
+    """Return the model with the real items.
+
+    Held-out items that the model has met are left out and counted where it is one that ships: the rule of the split has changed
+    since it was trained. For any other, TrainingDataError names them: its folder is then read in another way than it was.
+    """
     folder = model_folder(question.model)
     card = read_card(folder)
     material = read_material(card.engine, question.data, question.reading, Grid(card.size, card.channels), question.side)
     ledger = read_ledger(folder)
     if ledger is None:
         return Questioned(folder, card, material, NO_RECORD)
+    if question.reading.starter:
+        material = unmet_by(ledger, material)
     check_apart(ledger, [material.marks[item.name] for item in material.test if item.name in material.marks])
-    return Questioned(folder, card, material, _recorded(ledger))
+    return Questioned(folder, card, material, _recorded(ledger, len(material.met), question.side))
 
 
-def _recorded(ledger: Ledger) -> str:
+def _recorded(ledger: Ledger, met: int, side: str) -> str:
     said = f"By its record: {ledger.counted}; none of the items measured on is among the first."
+    if met:
+        said += f" {met} others of the {side} side are left out: it has met them, their mirror image or another of their group."
     if not ledger.unlisted:
         return said
     return f"{said} It goes on from {ledger.unlisted[0]}, which has no record: whether that has met them, nobody can tell."

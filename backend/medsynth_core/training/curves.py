@@ -29,6 +29,11 @@ def mosaic(rows: list[Tensor]) -> np.ndarray:
     return ((picture.clamp(-1, 1) + 1) * 127.5).round().byte().cpu().permute(1, 2, 0).numpy()
 
 
+def samples_shown(count: int, most: int) -> Tensor:
+    """Return the rows (n) of a source of `count` cases that a strip shows: all there are or fewer, spread out, none twice."""
+    return torch.linspace(0, count - 1, min(count, most)).round().long()
+
+
 def draw_curves(lines: Sequence[TrainingLine], path: Path) -> None:
     """Draw every term of the loss, and the loss on the tuning side, over the steps, on a logarithmic axis."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg

@@ -27,7 +27,7 @@ from medsynth_core.formats import read, read_mask
 from medsynth_core.imaging.grid import labels_to_grid
 from medsynth_core.imaging.preprocess import FloatImage, percentile_normalized
 from medsynth_core.protocol import LabelInfo, ModelCard
-from medsynth_core.training.curves import mosaic
+from medsynth_core.training.curves import mosaic, samples_shown
 from medsynth_core.training.labels import vocabulary_of
 from medsynth_core.training.ledger import Ledger
 from medsynth_core.training.order import TrainingOrder
@@ -108,7 +108,7 @@ class CoarseRecipe(FromPreset):
     def strip(self, networks: nn.ModuleDict) -> np.ndarray:
         """Return three rows: images, what the network makes of them, true masks; of the tuning side where there is one."""
         source = self.validation if len(self.validation) else self.training
-        rows = torch.linspace(0, len(source) - 1, STRIP_SAMPLES).long()
+        rows = samples_shown(len(source), STRIP_SAMPLES)
         images, truth = (part.to(self.device) for part in source.batch(rows))
         return mosaic([images, _pictured(networks["segmenter"](images).sigmoid()), _pictured(truth)])
 

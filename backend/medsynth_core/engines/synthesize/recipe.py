@@ -22,7 +22,7 @@ from medsynth_core.engines.synthesize.objective import Batch, mask_hint
 from medsynth_core.engines.synthesize.presets import Preset
 from medsynth_core.errors import ParameterError
 from medsynth_core.protocol import ModelCard
-from medsynth_core.training.curves import mosaic
+from medsynth_core.training.curves import mosaic, samples_shown
 from medsynth_core.training.ledger import Ledger
 from medsynth_core.training.recipe import FromPreset
 from medsynth_core.vocabulary import one_hot_channels
@@ -135,7 +135,7 @@ class SynthesizeRecipe(FromPreset):
     def strip(self, networks: nn.ModuleDict) -> np.ndarray:
         """Return three rows of masks it did not learn from, four-step samples of them (fixed seeds), and the real images."""
         source = self.validation if len(self.validation) else self.training
-        rows = torch.linspace(0, len(source) - 1, STRIP_SAMPLES).long()
+        rows = samples_shown(len(source), STRIP_SAMPLES)
         batch = self._batch(source, rows, self.preset.stages[-1][1], torch.Generator(), augment=False)
         noise = noise_for(0, 0, tuple(batch.images.shape)).to(self.device)
         control = networks["hint_encoder"](mask_hint(batch.masks, batch.images.shape[1]))

@@ -18,7 +18,7 @@ from medsynth_core.engines.synthesize.stable_diffusion_folder import Backbone, S
 from medsynth_core.engines.synthesize.stable_diffusion_objective import LatentBatch, mask_branch_loss, siamese_loss
 from medsynth_core.errors import ParameterError
 from medsynth_core.protocol import ModelCard
-from medsynth_core.training.curves import mosaic
+from medsynth_core.training.curves import mosaic, samples_shown
 from medsynth_core.training.ledger import Ledger
 from medsynth_core.training.recipe import FromPreset
 from medsynth_core.vocabulary import one_hot_channels
@@ -99,7 +99,7 @@ class StableDiffusionRecipe(FromPreset):
     def strip(self, networks: nn.ModuleDict) -> np.ndarray:
         """Return three rows of held-out painted masks, four-step samples of them (fixed seed), and the real images."""
         source = self.validation if len(self.validation) else self.training
-        rows = torch.linspace(0, len(source) - 1, STRIP_SAMPLES).long()
+        rows = samples_shown(len(source), STRIP_SAMPLES)
         images, hint = self._pictures(source, rows, torch.Generator(), augment=False)
         words = caption(self.blank_card, {})
         *_, made = sample(self._backbone(networks), hint, words, seed=0, steps=4, guidance=1.0)

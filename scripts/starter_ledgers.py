@@ -4,8 +4,8 @@
 
 Weights stay as they are. A model whose cases cannot be told again, by their number on its card, is left as it is and named.
 
-Images were compared as they lie when these models were trained. Cases that were held out then, but are in a group with one learned
-from now that mirror images are known, are on no side of the record: neither learned from, nor may they be measured on.
+Images were compared as they lie when these models were trained. Cases that were held out then, but are in a group with one
+learned from now that mirror images are known, are on no side of the record: neither learned from, nor may they be measured on.
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ from skimage.filters import gaussian
 
 from benchmarks.contenders import Contender, EngineGenerator, load_engine_model, train_contenders
 from benchmarks.report import print_table, write_json
+from benchmarks.unmet import unmet_pairs
 from medsynth_core.engines.synthesize.dataset import PairArrays, load
 from medsynth_core.engines.synthesize.prepare import prepare
 from medsynth_core.engines.synthesize.recipe import SynthesizeRecipe
@@ -64,7 +65,7 @@ def measure(model: str, asked: argparse.Namespace) -> None:
     """Print one model's table and write its JSON."""
     recipe = prepare(asked.data / FOLDERS[model] / "train", TrainingOrder(starter=model, device=asked.device))
     assert isinstance(recipe, SynthesizeRecipe)
-    held_out = _held_out(asked.data / FOLDERS[model] / "train", recipe)
+    held_out = _held_out(asked.data / FOLDERS[model] / "train", recipe, asked.folder or registry.find(model))
     training, validation = _pairs(recipe.training, recipe), _pairs(held_out, recipe)
     print(f"\n{model}: {len(training)} training pairs, {len(validation)} validation pairs", flush=True)
     judges = prepare_judges(asked.out / "judges" / model, model, training, _judge_settings(asked), _report_judge, asked.device)
@@ -132,10 +133,10 @@ def _contenders(model: str, recipe: SynthesizeRecipe, training: Pairs, asked: ar
         yield from train_contenders(recipe, training, asked.minutes * 60, asked.out / "contenders" / model)
 
 
-def _held_out(folder: Path, recipe: SynthesizeRecipe) -> PairArrays:
-    """Return the pairs that no training looks at."""
+def _held_out(folder: Path, recipe: SynthesizeRecipe, shipped: Path) -> PairArrays:
+    """Return the pairs that no training looks at, and that the shipped model has not met in another way."""
     card = recipe.blank_card
-    pairs = read_sides(folder, get_starter(card.id).columns(folder)).held_out
+    pairs = unmet_pairs(shipped, read_sides(folder, get_starter(card.id).columns(folder)).held_out)
     return load(pairs, card.size, card.channels, {option.name: tuple(map(str, option.choices)) for option in card.options})
 
 

@@ -76,6 +76,26 @@ def test_a_training_outlives_its_viewer_its_process_and_its_service(
     assert not [log for log in logs if CANARY in log or "case0" in log]
 
 
+@pytest.mark.timeout(400)
+def test_an_engine_whose_batches_are_made_in_a_process_of_their_own_trains_is_killed_and_goes_on(
+    start_service: Callable[..., RunningService], home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    data = write_pairs(tmp_path / CANARY, 8)
+    service = start_service()
+    with connect(home, start=False) as client:
+        trainings = Trainings(client)
+        training = trainings.start(TrainingRequest("refine", str(data), "mine", preset="toy", steps=20)).id
+        wait_for(lambda: trainings.get(training).step > 5, 120)
+        child = child_of(service)
+        assert child is not None
+        ahead = child.children()
+        os.kill(child.pid, signal.SIGKILL)
+        info = trainings.wait(training, 200)
+        assert (info.state, info.error, info.step, info.retries) == ("done", "", 20, 1)
+    wait_for(lambda: not [one for one in ahead if one.is_running() and one.status() != psutil.STATUS_ZOMBIE], 30)
+
+
 @pytest.mark.timeout(200)
 def test_a_folder_that_cannot_be_learned_from_fails_with_every_offender(
     start_service: Callable[..., RunningService], home: Path, tmp_path: Path

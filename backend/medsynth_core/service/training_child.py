@@ -121,7 +121,7 @@ def main(arguments: list[str]) -> int:
 def _train(folder: TrainingFolder) -> None:
     orders = Orders(folder)
     orders.tell()
-    threading.Thread(target=orders.listen, args=(sys.stdin,), name="orders", daemon=True).start()
+    threading.Thread(target=orders.listen, args=(_orders(),), name="orders", daemon=True).start()
     try:
         _run(folder, orders)
     except Exception as problem:  # noqa: BLE001  border: what is no defect of ours ends as a sentence
@@ -152,7 +152,7 @@ def _run(folder: TrainingFolder, orders: Orders) -> None:
 def _examine(folder: ExaminationFolder) -> None:
     from medsynth_core.engines._doctor import examine
 
-    threading.Thread(target=_leave_with, args=(sys.stdin,), name="orders", daemon=True).start()
+    threading.Thread(target=_leave_with, args=(_orders(),), name="orders", daemon=True).start()
     running = Examination(folder.id, TrainingState.RUNNING)
     try:
         done = replace(running, state=TrainingState.DONE, report=examine(folder.request(), folder.thumbnails))
@@ -160,6 +160,12 @@ def _examine(folder: ExaminationFolder) -> None:
         code, sentence = explained(problem)
         done = replace(running, state=TrainingState.FAILED, error_code=code, error=sentence)
     folder.set(done)
+
+
+def _orders() -> IO[str]:
+    """Return the standard input as a stream of our own. A thread that waits in `sys.stdin` holds its lock, and every process that
+    is forked meanwhile, such as one that makes batches ahead, would wait for it for ever: it closes `sys.stdin` first of all."""
+    return open(os.dup(sys.stdin.fileno()), encoding="utf-8")
 
 
 def _leave_with(orders: IO[str]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from medsynth_core.cli_evaluating import progress
 from medsynth_core.cli_reading import add_reading_arguments, reading_order
+from medsynth_core.protocol import Thresholds
 
 
 def add_badge_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,10 +27,13 @@ def badge(args: argparse.Namespace) -> int:
 
     question = Question(args.data, args.model, reading_order(args))
     card = run(BadgeRun(question, args.output / "judges", not args.no_index), progress)
-    said = card.quality
-    print(f"{card.id}: adherence at least {_told(said.adherence)}, likeness at most {_told(said.likeness)}")
+    print(f"{card.id}: {_told(card.quality)}")
     return 0
 
 
-def _told(threshold: float | None) -> str:
-    return "not judged" if threshold is None else f"{threshold:.3f}"
+def _told(said: Thresholds) -> str:
+    """Return what is judged of results and what is not; of masks alone the image that they were drawn on is."""
+    if said.strangeness is not None:
+        return f"strangeness of the image at most {said.strangeness:.3f}"
+    limits = {"adherence at least": said.adherence, "likeness at most": said.likeness}
+    return ", ".join(f"{name} {'not judged' if limit is None else f'{limit:.3f}'}" for name, limit in limits.items())

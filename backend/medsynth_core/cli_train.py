@@ -127,7 +127,7 @@ def train(arguments: argparse.Namespace, say: Say) -> ModelCard:
         say(notice)
     say(f"Training {order.starter or order.model_id} on {order.device}, {recipe.steps} steps.")
     seconds = None if arguments.minutes is None else arguments.minutes * 60
-    return run_training(recipe, arguments.output, order.device, lambda progress: say(_line(progress)), seconds)
+    return run_training(recipe, arguments.output, order.device, lambda progress: say(_line(progress)), seconds, say=say)
 
 
 def request_of(arguments: argparse.Namespace) -> TrainingRequest:

@@ -129,13 +129,17 @@ class Thresholds:
 
     `adherence` is how surely a segmenter tells the labels of 95 % of them from the rest (0.5 is chance, 1 best); `likeness` the
     95th percentile of their likeness to the nearest training image; `intensity` the 1st and 99th percentile of grey levels
-    between which 95 % of the training images lie, `contrast` the distance of these two percentiles that 95 % of them reach.
+    between which 95 % of the training images lie, `contrast` the distance of these two percentiles that 95 % of them reach;
+    `strangeness` how unlike what was learned from 95 % of them are at most, for engines that are given an image. `count` says how
+    many real images "95 %" is of, 0 where nobody has counted.
     """
 
     adherence: float | None = None
     intensity: tuple[float, float] | None = None
     likeness: float | None = None
     contrast: float | None = None
+    strangeness: float | None = None
+    count: int = 0
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import enum
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from medsynth_core.protocol import Thresholds
@@ -20,7 +20,9 @@ from medsynth_core.protocol import Thresholds
 Range = tuple[float, float]
 KEY = "quality"
 """Where the badge stands in a recipe."""
-ADHERENCE, INTENSITY, LIKENESS = "adherence", "intensity", "likeness"
+ADHERENCE, INTENSITY, LIKENESS, INPUT = "adherence", "intensity", "likeness", "input"
+FEW = 20
+"""Below so many real images "95 % of them" are all of them, and that is said."""
 
 
 class Grade(enum.StrEnum):
@@ -30,6 +32,9 @@ class Grade(enum.StrEnum):
     LOOK = "look at it"
     COPY = "may be a copy"
     UNKNOWN = "not judged"
+
+
+WORST_FIRST = (Grade.COPY, Grade.LOOK, Grade.GOOD, Grade.UNKNOWN)
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Badge:
-    """The verdicts on one result, in the order adherence, intensity, likeness."""
+    """The verdicts on one result: adherence, intensity, likeness; on one that changes what was given, that on the input."""
 
     verdicts: tuple[Verdict, ...]
 
@@ -52,11 +57,23 @@ class Badge:
         """Return the badge of a result; a measure is None where it was not taken."""
         return cls(
             (
-                _adherence(adherence, thresholds.adherence),
+                _adherence(adherence, thresholds.adherence, _most(thresholds.count)),
                 _intensity(range_, thresholds.intensity, thresholds.contrast),
-                _likeness(likeness, thresholds.likeness),
+                _likeness(likeness, thresholds.likeness, _most(thresholds.count)),
             )
         )
+
+    @classmethod
+    def of_input(cls, thresholds: Thresholds, strangeness: float | None) -> Badge:
+        """Return the badge of a result that is as good as the image it was given is like those that were learned from."""
+        return cls((_input(strangeness, thresholds.strangeness, _most(thresholds.count)),))
+
+    @classmethod
+    def worst(cls, parts: Sequence[Badge]) -> Badge:
+        """Return the badge of a result in several parts, such as tiles: of each measure the verdict on the worst part, named."""
+        if len(parts) == 1:
+            return parts[0]
+        return cls(tuple(_worst(verdicts) for verdicts in zip(*(part.verdicts for part in parts), strict=True)))
 
     @classmethod
     def of_recipe(cls, recipe: Mapping[str, Any]) -> Badge | None:
@@ -80,7 +97,7 @@ class Badge:
     def grade(self) -> Grade:
         """The worst grade: a possible copy before all else; good only if something was judged and nothing is wrong."""
         grades = {verdict.grade for verdict in self.verdicts}
-        return next(grade for grade in (Grade.COPY, Grade.LOOK, Grade.GOOD, Grade.UNKNOWN) if grade in grades)
+        return next(grade for grade in WORST_FIRST if grade in grades)
 
     @property
     def sentences(self) -> tuple[str, ...]:
@@ -92,13 +109,36 @@ class Badge:
         return {"grade": self.grade.value} | {v.name: {"grade": v.grade.value, "says": v.says} for v in self.verdicts}
 
 
-def _adherence(value: float | None, least: float | None) -> Verdict:
+def _most(count: int) -> str:
+    return f"all of {count} real images" if 0 < count < FEW else "95 % of real images"
+
+
+def _worst(verdicts: Sequence[Verdict]) -> Verdict:
+    """Return the first of the worst verdicts, with the number of its part where something is wrong with it."""
+    number = min(range(len(verdicts)), key=lambda i: WORST_FIRST.index(verdicts[i].grade))
+    worst = verdicts[number]
+    if worst.grade not in (Grade.COPY, Grade.LOOK):
+        return worst
+    alike = sum(one.grade is worst.grade for one in verdicts)
+    return replace(worst, says=f"{alike} of {len(verdicts)} tiles, first tile {number + 1}: {worst.says}")
+
+
+def _adherence(value: float | None, least: float | None, most: str) -> Verdict:
     if value is None or least is None or math.isnan(value):
         return Verdict(ADHERENCE, Grade.UNKNOWN, "Whether the image shows its mask was not judged.")
-    beside = f"adherence {value:.2f}; 95 % of real images reach {least:.2f}"
+    beside = f"adherence {value:.2f}; {most} reach {least:.2f}"
     if value < least:
         return Verdict(ADHERENCE, Grade.LOOK, f"The image does not show its mask as real ones do ({beside}).")
     return Verdict(ADHERENCE, Grade.GOOD, f"The image shows its mask ({beside}).")
+
+
+def _input(value: float | None, most_strange: float | None, most: str) -> Verdict:
+    if value is None or most_strange is None or math.isnan(value):
+        return Verdict(INPUT, Grade.UNKNOWN, "Whether the model has learned from such images was not judged.")
+    beside = f"strangeness {value:.2f}; {most} of its kinds stay below {most_strange:.2f}"
+    if value > most_strange:
+        return Verdict(INPUT, Grade.LOOK, f"The image is unlike those that the model has learned from ({beside}).")
+    return Verdict(INPUT, Grade.GOOD, f"The image is like those that the model has learned from ({beside}).")
 
 
 def _intensity(found: Range | None, usual: Range | None, least: float | None) -> Verdict:
@@ -113,10 +153,10 @@ def _intensity(found: Range | None, usual: Range | None, least: float | None) ->
     return Verdict(INTENSITY, Grade.GOOD, f"Its brightness is like that of training images ({beside}).")
 
 
-def _likeness(value: float | None, most: float | None) -> Verdict:
-    if value is None or most is None or math.isnan(value):
+def _likeness(value: float | None, threshold: float | None, most: str) -> Verdict:
+    if value is None or threshold is None or math.isnan(value):
         return Verdict(LIKENESS, Grade.UNKNOWN, "Whether it is a copy of a training image was not judged.")
-    beside = f"likeness {value:.2f}; 95 % of real images stay below {most:.2f}"
-    if value > most:
+    beside = f"likeness {value:.2f}; {most} stay below {threshold:.2f}"
+    if value > threshold:
         return Verdict(LIKENESS, Grade.COPY, f"It may be a copy of a training image ({beside}).")
     return Verdict(LIKENESS, Grade.GOOD, f"It is no more like a training image than other people's images are ({beside}).")

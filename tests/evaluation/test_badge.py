@@ -11,13 +11,16 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from medsynth_core.engines.synthesize.judge import look_of
 from medsynth_core.errors import ModelError, ModelTamperedError
-from medsynth_core.evaluation.badge import COPIES, FOLDER, INDEX, SEGMENTER, Known, adherence_of, halved, read_judge, write_judge
+from medsynth_core.evaluation.badge import COPIES, INDEX, SEGMENTER, Known, adherence_of, halved, read_judge, write_judge
 from medsynth_core.evaluation.copies import CopySettings, build_copy_network, vectors
+from medsynth_core.evaluation.copies_search import ALL_WAYS
+from medsynth_core.evaluation.looks import at_most, labels_at_most
 from medsynth_core.evaluation.plain_unet import PlainUNet
 from medsynth_core.evaluation.segmenter import SegmenterSettings, build_segmenter
 from medsynth_core.evaluation.tensors import image_tensor
-from medsynth_core.models.folder import finish_folder, verify
+from medsynth_core.models.folder import JUDGE, finish_folder, verify
 from medsynth_core.protocol import LabelInfo, ModelCard, Thresholds
 from medsynth_core.quality import Badge, Grade
 
@@ -67,13 +70,13 @@ def known(images: np.ndarray) -> Known:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A model folder with a whole judge that knows eight pictures."""
-    write_judge(tmp_path, 2, segmenter(), WIDTHS, known(pictures(8)))
+    write_judge(tmp_path / JUDGE, 2, segmenter(), WIDTHS, known(pictures(8)))
     finish_folder(tmp_path, CARD)
     return tmp_path
 
 
 def badge_of(folder: Path, image: np.ndarray, card: ModelCard = CARD, labels: np.ndarray | None = None) -> Badge:
-    return read_judge(folder, card).badge(image_tensor(image[None])[0], mask() if labels is None else labels)
+    return read_judge(folder, card).badge(look_of(image_tensor(image[None])[0], mask() if labels is None else labels, card))
 
 
 def grades(badge: Badge) -> list[Grade]:
@@ -94,9 +97,9 @@ def test_a_folder_without_a_judge_measures_levels_alone_and_one_without_threshol
 
 
 def test_a_judge_without_an_index_says_nothing_of_copies(tmp_path: Path) -> None:
-    write_judge(tmp_path, 2, segmenter(), WIDTHS, known(pictures(8)))
-    write_judge(tmp_path, 2, segmenter(), WIDTHS, None)
-    assert sorted(path.name for path in (tmp_path / FOLDER).iterdir()) == ["judge.json", SEGMENTER]
+    write_judge(tmp_path / JUDGE, 2, segmenter(), WIDTHS, known(pictures(8)))
+    write_judge(tmp_path / JUDGE, 2, segmenter(), WIDTHS, None)
+    assert sorted(path.name for path in (tmp_path / JUDGE).iterdir()) == ["judge.json", SEGMENTER]
     badge = badge_of(tmp_path, pictures(8)[3])
     assert badge.may_be_a_copy is None
     assert badge.verdicts[0].grade is not Grade.UNKNOWN
@@ -125,7 +128,8 @@ def test_a_mask_of_another_size_is_brought_to_the_grid(folder: Path) -> None:
 def test_adherence_is_how_surely_the_segmenter_tells_the_mask_from_the_rest(tmp_path: Path) -> None:
     judge = replace(read_judge(tmp_path, replace(CARD, quality=Thresholds(adherence=0.5))), segmenter=Bright())
     shown = np.where(mask() > 0, 250, 10).astype(np.uint8)[None].repeat(3, axis=0)
-    first, second = (judge.badge(image_tensor(part[None])[0], mask()).verdicts[0] for part in (shown, 255 - shown))
+    looks = (look_of(image_tensor(part[None])[0], mask(), CARD) for part in (shown, 255 - shown))
+    first, second = (judge.badge(look).verdicts[0] for look in looks)
     assert (first.grade, second.grade) == (Grade.GOOD, Grade.LOOK)
     assert "1.00" in first.says
     assert "0.00" in second.says
@@ -139,19 +143,49 @@ def test_adherence_is_chance_where_nothing_tells_inside_from_outside(tmp_path: P
 
 @pytest.mark.parametrize("name", [SEGMENTER, COPIES, INDEX])
 def test_a_part_that_was_changed_is_refused(folder: Path, name: str) -> None:
-    path = folder / FOLDER / name
+    path = folder / JUDGE / name
     path.write_bytes(path.read_bytes()[:-1] + b"\x01")
     with pytest.raises(ModelTamperedError, match=name):
         verify(folder)
 
 
 def test_a_part_that_does_not_fit_is_refused_by_name_of_the_model(folder: Path) -> None:
-    path = folder / FOLDER / SEGMENTER
+    path = folder / JUDGE / SEGMENTER
     weights = load_file(path)
     save_file(dict(list(weights.items())[1:]), path)
     with pytest.raises(ModelError, match="judge of model toy"):
         read_judge(folder, CARD)
-    facts = folder / FOLDER / "judge.json"
+    facts = folder / JUDGE / "judge.json"
     facts.write_text(json.dumps({"labels": "two"}), "utf-8")
     with pytest.raises(ModelError, match="judge of model toy"):
         read_judge(folder, CARD)
+
+
+def test_of_several_tiles_the_worst_is_told_with_its_number(folder: Path) -> None:
+    judge, strange = read_judge(folder, CARD), pictures(3, seed=9)
+    looks = [look_of(image_tensor(image[None])[0], mask(), CARD) for image in (*strange, pictures(8)[3])]
+    badge = judge.badge(*looks)
+    assert badge.may_be_a_copy
+    assert "1 of 4 tiles, first tile 4" in badge.verdicts[2].says
+    assert judge.badge(*looks[:3]).may_be_a_copy is False
+
+
+def test_a_judge_that_knows_turned_pictures_says_so_in_its_folder(tmp_path: Path) -> None:
+    learned = pictures(8)
+    write_judge(tmp_path / JUDGE, 2, segmenter(), WIDTHS, replace(known(learned), ways=ALL_WAYS))
+    finish_folder(tmp_path, CARD)
+    on_its_side = np.ascontiguousarray(np.rot90(learned[3], axes=(1, 2)))
+    assert badge_of(tmp_path, on_its_side).may_be_a_copy
+    write_judge(tmp_path / JUDGE, 2, segmenter(), WIDTHS, known(learned))
+    assert badge_of(tmp_path, on_its_side).may_be_a_copy is False
+
+
+def test_a_large_picture_is_looked_at_in_small_with_the_labels_it_shows_most() -> None:
+    labels = np.zeros((1, 256, 256), np.uint8)
+    labels[:, 40:80, 40:80] = 3
+    assert at_most(np.zeros((1, 3, 256, 256), np.uint8)).shape == (1, 3, 128, 128)
+    small = labels_at_most(labels)
+    assert small.shape == (1, 128, 128)
+    assert (small[0, 20:40, 20:40] == 3).all()
+    assert set(np.unique(small)) == {0, 3}
+    assert labels_at_most(small) is small

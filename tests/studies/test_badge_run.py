@@ -17,12 +17,11 @@ from medsynth_core.errors import ModelTamperedError, ParameterError
 from medsynth_core.evaluation.badge import read_judge
 from medsynth_core.evaluation.copies import CopySettings
 from medsynth_core.evaluation.segmenter import SegmenterSettings
-from medsynth_core.models.card import read_card, write_card
+from medsynth_core.models.card import read_card
 from medsynth_core.models.folder import finish_folder, verify
-from medsynth_core.protocol import ModelCard
+from medsynth_core.protocol import LabelInfo, ModelCard
 from medsynth_core.quality import Badge
 from medsynth_core.studies.badge_run import BadgeRun, run
-from medsynth_core.studies.material import TUNING, Grid, read_material
 from medsynth_core.studies.questioned import Question
 from medsynth_core.training.ledger import read_ledger, write_ledger
 from medsynth_core.training.order import TrainingOrder
@@ -74,10 +73,10 @@ def test_a_model_gets_a_judge_and_its_results_a_badge(model: Path, data: Path) -
 
 def test_the_index_holds_what_the_record_says_was_learned_from_and_no_held_out_image(model: Path, data: Path) -> None:
     card = judged(model, data)
-    judge = read_judge(model, card)
-    material = read_material("synthesize", data, TrainingOrder(), Grid(card.size, card.channels), TUNING)
+    judge, ledger = read_judge(model, card), read_ledger(model)
     assert judge.known is not None
-    assert judge.known.index.shape == (len(material.pool), QUICK_COPIES.length)
+    assert ledger is not None
+    assert judge.known.index.shape == (len(ledger.training), QUICK_COPIES.length)
 
 
 def test_a_model_that_learned_from_the_tuning_side_too_knows_those_images_again(model: Path, data: Path) -> None:
@@ -116,16 +115,17 @@ def test_a_folder_that_was_changed_gets_no_new_checksums(model: Path, data: Path
         judged(model, data)
 
 
-def test_a_model_of_another_engine_is_refused(tmp_path: Path, data: Path) -> None:
-    write_card(tmp_path, ModelCard("grown", "Grown", "tumor", 1, (32, 32), (), "CC0", "none"))
-    with pytest.raises(ParameterError, match="grown is of tumor"):
+def test_a_network_that_only_serves_others_is_refused(tmp_path: Path, data: Path) -> None:
+    (tmp_path / "part.json").write_text("{}", "utf-8")
+    labels = (LabelInfo(0, "background", "#000000"), LabelInfo(1, "disc", "#ff0000"))
+    finish_folder(tmp_path, ModelCard("first", "First", "refine", 3, (32, 32), labels, "CC0", "none", role="coarse"))
+    with pytest.raises(ParameterError, match="first is a coarse model of refine"):
         judged(tmp_path, data)
 
 
 def test_the_command_says_what_is_not_judged(
     model: Path, data: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("medsynth_core.studies.badge_run.SMALL", QUICK)
     monkeypatch.setattr(BadgeRun.__init__, "__defaults__", (True, 0.0, QUICK, QUICK_COPIES))
     assert cli.main(["evaluate", "badge", str(data), "--model", str(model), "-o", str(model.parent / "out"), "--no-index"]) == 0
     assert "likeness at most not judged" in capsys.readouterr().out

@@ -22,7 +22,7 @@ import pkgutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -74,18 +74,12 @@ EngineEvent = Progress | Slice | Preview | Note | OutputInfo | Badge
 """What `run` yields. An OutputInfo announces an output and comes before its first slice; a Badge says how good a result is."""
 
 
-class Judge(Protocol):
-    """What measures a result by what its model's folder carries."""
-
-    def badge(self, image: Any, labels: np.ndarray) -> Badge:
-        """Return the badge of an image, a tensor (c, y, x) in [−1, 1], made for labels (y, x) uint8."""
-
-
 @dataclass(frozen=True)
 class Task:
     """All an engine may depend on. `finished` holds slices (output → z → array) kept from before a resume.
 
-    `attempt` counts the starts of the job from 1; no result may depend on it. `judge` is None where nobody wants a badge.
+    `attempt` counts the starts of the job from 1; no result may depend on it. `judge` is what the engine's `judge` has read from
+    the model's folder, None where nobody wants a badge.
     """
 
     inputs: Mapping[str, Volume]
@@ -95,7 +89,7 @@ class Task:
     options: Mapping[str, Scalar] = field(default_factory=dict)
     finished: Mapping[str, Mapping[int, np.ndarray]] = field(default_factory=dict)
     attempt: int = 1
-    judge: Judge | None = None
+    judge: Any = None
 
 
 @dataclass(frozen=True)
@@ -105,7 +99,7 @@ class Engine:
     An engine that can be trained has `recipe(data, order)` and `examine(data, order)`: the latter finds what is wrong with a
     folder (`training.doctor.Examined`), by the rules that the former refuses by. `presets` names its ways to train for forms, the
     default first: told here, because the presets themselves need torch.
-    `judged` is True where `run` yields the badge of what it made.
+    `judge(folder, card)` reads from a model's folder what results are measured by, for `Task.judge`; `run` then yields a Badge.
     `synthetic` is False where the outputs are derived from what was handed in, such as a refined mask.
     `one_slice` is True where a single 2-D slice is taken, and a stack refused.
     `only_with` names an environment variable that must be 1 for the engine to be listed: the tests' engine is not for users.
@@ -121,7 +115,7 @@ class Engine:
     recipe: Callable[..., Any] | None = None
     examine: Callable[..., Any] | None = None
     presets: tuple[PresetInfo, ...] = ()
-    judged: bool = False
+    judge: Callable[[Path, ModelCard], Any] | None = None
     synthetic: bool = True
     one_slice: bool = False
     only_with: str = ""

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medsynth_core.engines._base import Engine, get_engine
+from medsynth_core.engines._judging import teach_judge
 from medsynth_core.errors import ParameterError
 from medsynth_core.models import registry
 from medsynth_core.models.card import read_card
 from medsynth_core.protocol import ModelCard
 from medsynth_core.protocol_training import TrainingRequest
-from medsynth_core.training.control import Control, Pace
+from medsynth_core.training.control import Control, NoControl, Pace
+from medsynth_core.training.keeping import Keeping
 from medsynth_core.training.loop import TrainingProgress, train
 from medsynth_core.training.order import TrainingOrder
 from medsynth_core.training.pairs import Columns
@@ -87,8 +89,10 @@ def run_training(
     report: Callable[[TrainingProgress], None],
     seconds: float | None = None,
     control: Control | None = None,
+    say: Callable[[str], None] = lambda words: None,
 ) -> ModelCard:
-    """Train in the model folder `out`, or go on there, and return the card of the best model so far."""
+    """Train in the model folder `out`, or go on there, and return the card of the best model so far; `say` hears remarks."""
+    teach_judge(recipe, Keeping(out), device, control or NoControl(), say)
     return train(recipe, out, report, Pace.of(recipe.steps, seconds), device, control)
 
 

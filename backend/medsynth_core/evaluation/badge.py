@@ -25,44 +25,55 @@ from torch import Tensor, nn
 
 from medsynth_core.errors import InputError, ModelError
 from medsynth_core.evaluation.copies import CopyNetwork, CopySettings, Vectors, build_copy_network, vectors
-from medsynth_core.evaluation.generator import Images, Masks
+from medsynth_core.evaluation.copies_search import ALL_WAYS, Way
+from medsynth_core.evaluation.generator import Images
+from medsynth_core.evaluation.looks import Look
 from medsynth_core.evaluation.plain_unet import PlainUNet
 from medsynth_core.evaluation.segmenter import SegmenterSettings, build_segmenter
-from medsynth_core.evaluation.tensors import image_array, image_tensor
-from medsynth_core.imaging.grid import labels_to_grid
-from medsynth_core.models.folder import read_json, write_json
+from medsynth_core.evaluation.tensors import image_tensor
+from medsynth_core.imaging.nuclei_maps import turned
+from medsynth_core.models.folder import JUDGE, read_json, write_json
 from medsynth_core.protocol import ModelCard, from_json, to_json
-from medsynth_core.quality import Badge, Range
-from medsynth_core.vocabulary import one_hot_channels
+from medsynth_core.quality import Badge
 
-FOLDER, FACTS = "judge", "judge.json"
+FACTS = "judge.json"
 SEGMENTER, COPIES, INDEX = "segmenter.safetensors", "copies.safetensors", "index.safetensors"
-DARK, BRIGHT = 1, 99
-RESIZED = "resize"
+MIRRORED: tuple[Way, ...] = ((False, 0), (True, 0))
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What the networks are built by: their widths, labels with background, the length of a vector."""
+    """What the networks are built by: their widths, labels with background, the length of a vector.
+
+    `channels` are those of pictures that are segmented, `copy_channels` of those that are searched for; 0 is as the card says.
+    `turned` says that what was learned from is looked for in all eight orientations, not as it is and mirrored alone.
+    """
 
     labels: int
     segmenter_widths: tuple[int, ...]
     copy_widths: tuple[int, ...] = ()
     length: int = 0
+    channels: int = 0
+    copy_channels: int = 0
+    turned: bool = False
 
 
 @dataclass(frozen=True, eq=False)
 class Known:
-    """What was learned from, as vectors (n, length), and the network that makes them."""
+    """What was learned from, as vectors (n, length), the network that makes them, and the ways a copy may be turned."""
 
     network: CopyNetwork
     index: Vectors
+    ways: tuple[Way, ...] = MIRRORED
 
     def likeness(self, images: Images) -> npt.NDArray[np.float64]:
-        """Return how like each image (n, c, y, x), as it is or mirrored, is to what was learned from, (n,)."""
-        ways = (images, images[..., ::-1])
-        found = np.stack([(vectors(self.network, way) @ self.index.T).max(axis=1) for way in ways])
-        return found.max(axis=0).astype(np.float64)
+        """Return how like each image (n, c, y, x), turned in any of the ways, is to what was learned from, (n,)."""
+        shown = (np.ascontiguousarray(turned(images, *way)) for way in self.ways)
+        return np.stack([(vectors(self.network, view) @ self.index.T).max(axis=1) for view in shown]).max(axis=0).astype(float)
+
+    def of(self, look: Look) -> float | None:
+        """Return the largest likeness of what a look searches for; None where that is nothing."""
+        return float(self.likeness(look.small).max()) if len(look.small) else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,22 +84,19 @@ class ResultJudge:
     segmenter: PlainUNet | None = None
     known: Known | None = None
 
-    def badge(self, image: Tensor, labels: npt.NDArray[np.uint8]) -> Badge:
-        """Return the badge of an image (c, y, x) in [−1, 1] made for labels (y, x)."""
-        pixels = image_array(image[None])
-        there = self.card.fit == RESIZED  # the networks know pictures of the model's grid, not windows of larger ones
-        adherence = self._adherence(pixels, labels) if there else None
-        likeness = float(self.known.likeness(pixels)[0]) if there and self.known is not None else None
-        return Badge.of(self.card.quality, adherence, range_of(pixels[0]), likeness)
+    def badge(self, *looks: Look) -> Badge:
+        """Return the badge of a result; of one with several parts, such as tiles, each measure is that of its worst part."""
+        return Badge.worst([self._badge(look) for look in looks])
 
-    def _adherence(self, pixels: Images, labels: npt.NDArray[np.uint8]) -> float | None:
-        if self.segmenter is None:
-            return None
-        shares = labels_to_grid(labels, one_hot_channels(self.card.labels), (pixels.shape[2], pixels.shape[3]))
-        wanted: Masks = shares.argmax(dim=0).to(torch.uint8).numpy()[None]
-        if not wanted.any():
-            return None  # a lesion below a pixel of the grid cannot be measured
-        return adherence_of(self.segmenter, pixels[0], wanted[0])
+    def _badge(self, look: Look) -> Badge:
+        adherence = adherence_in(self.segmenter, look) if self.segmenter is not None else None
+        return Badge.of(self.card.quality, adherence, look.range, self.known.of(look) if self.known is not None else None)
+
+
+def adherence_in(segmenter: nn.Module, look: Look) -> float | None:
+    """Return the mean adherence of the pictures that show a label; None where none does."""
+    shown = [i for i, labels in enumerate(look.labels) if labels.any()]
+    return float(np.mean([adherence_of(segmenter, look.pictures[i], look.labels[i]) for i in shown])) if shown else None
 
 
 @torch.no_grad()
@@ -109,26 +117,25 @@ def _told_apart(share: npt.NDArray[np.float32], inside: npt.NDArray[np.bool_]) -
     return float((ranks[inside].mean() - (count + 1) / 2) / (inside.size - count))
 
 
-def range_of(image: npt.NDArray[np.uint8]) -> Range:
-    """Return the 1st and the 99th percentile of the grey levels of an image."""
-    dark, bright = np.percentile(image, (DARK, BRIGHT))
-    return float(dark), float(bright)
-
-
-def write_judge(folder: Path, labels: int, segmenter: PlainUNet, widths: tuple[int, ...], known: Known | None) -> None:
-    """Write the judge as a part of a model folder; the card's checksums must be taken afterwards.
+def write_judge(place: Path, labels: int, segmenter: PlainUNet, widths: tuple[int, ...], known: Known | None) -> None:
+    """Write the judge into its folder; the card's checksums must be taken afterwards.
 
     Without `known` nothing about the training images is in the folder: their vectors are about people, too.
     """
-    place = folder / FOLDER
-    place.mkdir(exist_ok=True)
+    place.mkdir(parents=True, exist_ok=True)
     for name in (SEGMENTER, COPIES, INDEX):
         (place / name).unlink(missing_ok=True)
-    facts = Facts(labels, widths)
+    facts = Facts(labels, widths, channels=segmenter.channels)
     save_file(_halved(segmenter), place / SEGMENTER)
     if known is not None:
-        stages = (part.out_channels for part in known.network.modules() if isinstance(part, nn.Conv2d))
-        facts = replace(facts, copy_widths=tuple(stages), length=known.index.shape[1])
+        stages = [part for part in known.network.modules() if isinstance(part, nn.Conv2d)]
+        facts = replace(
+            facts,
+            copy_widths=tuple(part.out_channels for part in stages),
+            length=known.index.shape[1],
+            copy_channels=stages[0].in_channels,
+            turned=known.ways == ALL_WAYS,
+        )
         save_file(_halved(known.network), place / COPIES)
         save_file({"vectors": torch.from_numpy(known.index).half()}, place / INDEX)
     write_json(place / FACTS, to_json(facts))
@@ -136,15 +143,16 @@ def write_judge(folder: Path, labels: int, segmenter: PlainUNet, widths: tuple[i
 
 def read_judge(folder: Path, card: ModelCard) -> ResultJudge:
     """Return the judge of a verified model folder, with what is there. Raises ModelError for parts that do not fit."""
-    place = folder / FOLDER
+    place = folder / JUDGE
     if not (place / FACTS).is_file():
         return ResultJudge(card)
     try:
         facts = from_json(Facts, read_json(place / FACTS))
         settings = SegmenterSettings(widths=facts.segmenter_widths)
-        segmenter = build_segmenter(card.channels, facts.labels, settings)
+        segmenter = build_segmenter(facts.channels or card.channels, facts.labels, settings)
         _fill(segmenter, place / SEGMENTER)
-        return ResultJudge(card, segmenter, _read_known(place, card.channels, facts) if facts.length else None)
+        known = _read_known(place, facts.copy_channels or card.channels, facts) if facts.length else None
+        return ResultJudge(card, segmenter, known)
     except (InputError, OSError, ValueError, RuntimeError, KeyError) as problem:
         raise ModelError(f"the judge of model {card.id} cannot be used ({problem}): get the model again") from None
 
@@ -157,7 +165,7 @@ def halved(network: nn.Module) -> None:
 def _read_known(place: Path, channels: int, facts: Facts) -> Known:
     network = build_copy_network(channels, CopySettings(widths=facts.copy_widths, length=facts.length))
     _fill(network, place / COPIES)
-    return Known(network, load_file(place / INDEX)["vectors"].float().numpy())
+    return Known(network, load_file(place / INDEX)["vectors"].float().numpy(), ALL_WAYS if facts.turned else MIRRORED)
 
 
 def _fill(network: nn.Module, weights: Path) -> None:

@@ -4,7 +4,8 @@ polyp/
 ├── card.json            what it is, what it was trained on, sha256 of each file below
 ├── model_index.json     diffusers' list of parts
 ├── denoiser/            config.json, diffusion_pytorch_model.safetensors
-└── hint_encoder/        config.json, diffusion_pytorch_model.safetensors
+├── hint_encoder/        config.json, diffusion_pytorch_model.safetensors
+└── judge/               what its results are judged by, if it has that
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from medsynth_core.protocol import ModelCard
 
 SUFFIXES = (".json", ".safetensors", ".txt")
 """What a model consists of; `.txt` are the merges of a tokenizer."""
+JUDGE = "judge"
+"""The folder with what its results are judged by (`Engine.judge`)."""
 
 
 def finish_folder(folder: Path, card: ModelCard) -> ModelCard:

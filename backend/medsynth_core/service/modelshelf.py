@@ -6,17 +6,17 @@ import gc
 import sys
 from collections import OrderedDict
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from medsynth_core.engines._base import Engine, Judge
+from medsynth_core.engines._base import Engine
 from medsynth_core.errors import ModelError
 from medsynth_core.models import folder, registry
 from medsynth_core.protocol import ModelCard
 from medsynth_core.service import hardware
 
 MOST_MODELS = 2
-Loaded = tuple[ModelCard, Any, Judge | None]
+Loaded = tuple[ModelCard, Any, Any]
+"""Card, model, and what its results are judged by (None where the engine has no judge)."""
 
 
 class ModelShelf:
@@ -56,7 +56,7 @@ class ModelShelf:
                 f"model {model} is made for the engine {card.engine!r}, which does not run here: see the list of engines"
             )
         hardware.load_torch()
-        return card, engine.load(path, hardware.look().kind), _judge(path, card) if engine.judged else None
+        return card, engine.load(path, hardware.look().kind), engine.judge(path, card) if engine.judge is not None else None
 
     def _drop(self, name: str) -> None:
         del self._models[name]
@@ -64,9 +64,3 @@ class ModelShelf:
         torch = sys.modules.get("torch")
         if torch is not None and torch.cuda.is_available():
             torch.cuda.empty_cache()
-
-
-def _judge(path: Path, card: ModelCard) -> Judge:
-    from medsynth_core.evaluation.badge import read_judge  # with torch, which the worker loads late
-
-    return read_judge(path, card)

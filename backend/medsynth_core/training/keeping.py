@@ -5,7 +5,8 @@
         ├── checkpoint.safetensors    what it goes on from
         ├── log.jsonl                 a `TrainingLine` a line
         ├── strip-000500.png          samples from fixed seeds
-        └── best-000500/              a whole model: the state with the lowest loss on the tuning side
+        ├── best-000500/              a whole model: the state with the lowest loss on the tuning side
+        └── judge/                    what its results will be judged by, with the thresholds for its card; whole or absent
 
 The best has its step in its name and arrives by a rename; an older one leaves afterwards. So there is always a whole one.
 """
@@ -17,17 +18,18 @@ import math
 import os
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from medsynth_core.errors import InputError
 from medsynth_core.models.card import read_card, write_card
-from medsynth_core.models.folder import verify, write_json
-from medsynth_core.protocol import ModelCard, from_json, to_json
+from medsynth_core.models.folder import finish_folder, read_json, verify, write_json
+from medsynth_core.protocol import ModelCard, Thresholds, from_json, to_json
 from medsynth_core.protocol_training import TrainingLine
 
+THRESHOLDS = "thresholds.json"
 _STRIP = re.compile(r"strip-(\d{6,})\.png")
 _BEST = re.compile(r"best-(\d{6,})")
 
@@ -128,22 +130,45 @@ class Keeping:
             shutil.rmtree(before.folder)
         return True
 
+    @property
+    def thresholds(self) -> Thresholds | None:
+        """By what the model's results will be judged, None while its judge is not taught."""
+        path = self._judge / THRESHOLDS
+        return from_json(Thresholds, read_json(path)) if path.is_file() else None
+
+    def keep_judge(self, partial: Path, thresholds: Thresholds) -> None:
+        """Keep the judge that was written into a folder `partial` beside the others, as its part `judge`."""
+        write_json(partial / THRESHOLDS, to_json(thresholds))
+        partial.rename(self._judge)
+
     def settle(self) -> ModelCard:
         """Make the best state the model of the folder, and return its card; without one, the model stays as it stands.
 
-        May be cut short and done again: the card, which says what the files must be, comes last.
+        The judge, if there is one, becomes a part of it. May be cut short and done again: the card, which says what the files
+        must be, comes last.
         """
-        best = self.best()
-        if best is None:
-            return read_card(self.model)
-        card = verify(best.folder)
-        for name in card.sha256:
+        best, thresholds = self.best(), self.thresholds
+        card = read_card(self.model) if best is None else verify(best.folder)
+        if best is not None:
+            self._bring(best.folder, card.sha256)
+        if thresholds is not None:
+            parts = (path for path in self._judge.rglob("*") if path.is_file() and path.name != THRESHOLDS)
+            self._bring(self._judge, [path.relative_to(self._judge).as_posix() for path in parts])
+            return finish_folder(self.model, replace(card, quality=thresholds))
+        if best is not None:
+            write_card(self.model, card)
+        return card
+
+    def _bring(self, folder: Path, names: Iterable[str]) -> None:
+        for name in names:
             (self.model / name).parent.mkdir(parents=True, exist_ok=True)
             partial = self.folder / "settling.partial"
-            shutil.copyfile(best.folder / name, partial)
+            shutil.copyfile(folder / name, partial)
             os.replace(partial, self.model / name)
-        write_card(self.model, card)
-        return card
+
+    @property
+    def _judge(self) -> Path:
+        return self.folder / "judge"
 
 
 def _line(text: str) -> TrainingLine | None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from medsynth_core.protocol import ModelCard
+from medsynth_core.protocol import ModelCard, Thresholds
 from medsynth_core.training.ledger import Ledger
 
 
@@ -61,6 +61,12 @@ class Recipe(Protocol):
     def save(self, networks: nn.ModuleDict, folder: Path) -> None:
         """Write the networks as parts of a model folder."""
 
+    def judge(self, place: Path, teaching: Any) -> Thresholds | None:
+        """Write into a folder what the model's results will be judged by, and return the thresholds for its card.
+
+        `teaching` is an `evaluation.teaching.Teaching`. None for a model whose results are not judged.
+        """
+
 
 class Schedule(Protocol):
     """What every preset says about a training."""
@@ -94,6 +100,10 @@ class FromPreset:
 
     def before(self, step: int, networks: nn.ModuleDict, average: nn.ModuleDict) -> None:
         """Most trainings have one stage and nothing to get ready for."""
+
+    def judge(self, place: Path, teaching: Any) -> Thresholds | None:
+        """Models that only serve others have no judge."""
+        return None
 
     def card(self, steps_done: int) -> ModelCard:
         """Return the card after that many steps, those of a base model counted in."""

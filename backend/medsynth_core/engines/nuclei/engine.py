@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medsynth_core.engines._base import Engine, EngineEvent, Task, param
-from medsynth_core.protocol import InputInfo, PresetInfo
+from medsynth_core.protocol import InputInfo, ModelCard, PresetInfo
 
 if TYPE_CHECKING:
     from medsynth_core.training.doctor import Examined
@@ -58,6 +58,13 @@ def run(task: Task) -> Iterator[EngineEvent]:
     yield from make(task)
 
 
+def judge(folder: Path, card: ModelCard) -> Any:
+    """Return what measures results of a model, as far as its folder carries it. Raises ModelError for parts that do not fit."""
+    from medsynth_core.evaluation.badge import read_judge
+
+    return read_judge(folder, card)
+
+
 def recipe(data: Path, order: TrainingOrder) -> Recipe:
     """Return how the shared loop trains on a folder. Imported late: inference needs none of it."""
     from medsynth_core.engines.nuclei.prepare import prepare
@@ -94,4 +101,5 @@ ENGINE = Engine(
         PresetInfo("spade", "the paper's way to bring a structure in", 16_000),
         PresetInfo("toy", "to try the way, not the model", 6),
     ),
+    judge=judge,
 )

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from medsynth_core.engines.nuclei.batches import image_batch, structure_batch
+from medsynth_core.engines.nuclei.judge import lessons_of
 from medsynth_core.engines.nuclei.model import NucleiModel, load_model, save_model
 from medsynth_core.engines.nuclei.network import HINTS, STAIN_NUMBERS, Denoiser
 from medsynth_core.engines.nuclei.objective import Fields, draw, flow_loss
@@ -20,8 +21,9 @@ from medsynth_core.engines.nuclei.presets import Preset
 from medsynth_core.engines.nuclei.prior import Prior
 from medsynth_core.engines.nuclei.sampling import Manner
 from medsynth_core.engines.nuclei.tiles import PIXELS, Tile
+from medsynth_core.evaluation.teaching import Teaching, teach
 from medsynth_core.imaging.nuclei_maps import maps_of
-from medsynth_core.protocol import ModelCard
+from medsynth_core.protocol import ModelCard, Thresholds
 from medsynth_core.training.ahead import Ahead
 from medsynth_core.training.curves import mosaic
 from medsynth_core.training.ledger import Ledger
@@ -97,6 +99,10 @@ class NucleiRecipe(FromPreset):
     def save(self, networks: nn.ModuleDict, folder: Path) -> None:
         """Write the three networks, in half precision, and the prior as parts of a model folder."""
         save_model(networks["structures"], networks["images"], networks["hints"], self.prior, folder)
+
+    def judge(self, place: Path, teaching: Teaching) -> Thresholds:
+        """Teach the judge of its tiles, on the real ones."""
+        return teach(lessons_of(self.training, self.validation, self.seed), place, teaching)
 
     def batch_at(self, step: int) -> Fields:
         """Return the batch of step number `step` (from 0): the same, whenever it is asked for."""

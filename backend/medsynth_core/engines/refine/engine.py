@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medsynth_core.engines._base import Engine, EngineEvent, Task, param
-from medsynth_core.protocol import InputInfo, PresetInfo
+from medsynth_core.protocol import InputInfo, ModelCard, PresetInfo
 from medsynth_core.strength import STRENGTHS
 
 if TYPE_CHECKING:
@@ -65,6 +65,13 @@ def run(task: Task) -> Iterator[EngineEvent]:
     yield from refine(task)
 
 
+def judge(folder: Path, card: ModelCard) -> Any:
+    """Return what judges the images that masks are refined on. Raises ModelError for a damaged one."""
+    from medsynth_core.engines.refine.judge import read_judge
+
+    return read_judge(folder, card)
+
+
 def recipe(data: Path, order: TrainingOrder) -> Recipe:
     """Return how the shared loop trains on a folder. Imported late: inference needs none of it."""
     from medsynth_core.engines.refine.prepare import prepare
@@ -103,5 +110,6 @@ ENGINE = Engine(
         PresetInfo("coarse-published", "the first mask, at the published size, for a GPU", 20_000),
         PresetInfo("toy", "to try the way, not the model", 6),
     ),
+    judge=judge,
     synthetic=False,
 )

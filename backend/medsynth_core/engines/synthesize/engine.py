@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -93,7 +93,16 @@ def run(task: Task) -> Iterator[EngineEvent]:
     assert image is not None
     yield Slice("image", 0, image_from_grid(image, labels.shape))
     if task.judge is not None:
-        yield task.judge.badge(image, labels)
+        from medsynth_core.engines.synthesize.judge import look_of
+
+        yield task.judge.badge(look_of(image, labels, model.card))
+
+
+def judge(folder: Path, card: ModelCard) -> Any:
+    """Return what measures results of a model, as far as its folder carries it. Raises ModelError for parts that do not fit."""
+    from medsynth_core.evaluation.badge import read_judge
+
+    return read_judge(folder, card)
 
 
 def recipe(data: Path, order: TrainingOrder) -> Recipe:
@@ -138,6 +147,6 @@ ENGINE = Engine(
         PresetInfo("concat", "the mask as an input channel alone", 20_000),
         PresetInfo("toy", "to try the way, not the model", 6),
     ),
-    judged=True,
+    judge=judge,
     one_slice=True,
 )

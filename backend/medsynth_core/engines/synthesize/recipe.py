@@ -16,12 +16,14 @@ from medsynth_core.diffusion.flow import noised, resolution_shift, velocity_loss
 from medsynth_core.diffusion.samplers import noise_for, sample
 from medsynth_core.engines.synthesize import objective
 from medsynth_core.engines.synthesize.dataset import PairArrays
+from medsynth_core.engines.synthesize.judge import lessons_of
 from medsynth_core.engines.synthesize.model import CompactModel, guided, no_control, save_parts
 from medsynth_core.engines.synthesize.network import Denoiser, HintEncoder, LinearHint
 from medsynth_core.engines.synthesize.objective import Batch, mask_hint
 from medsynth_core.engines.synthesize.presets import Preset
 from medsynth_core.errors import ParameterError
-from medsynth_core.protocol import ModelCard
+from medsynth_core.evaluation.teaching import Teaching, teach
+from medsynth_core.protocol import ModelCard, Thresholds
 from medsynth_core.training.curves import mosaic, samples_shown
 from medsynth_core.training.ledger import Ledger
 from medsynth_core.training.recipe import FromPreset
@@ -150,6 +152,10 @@ class SynthesizeRecipe(FromPreset):
     def save(self, networks: nn.ModuleDict, folder: Path) -> None:
         """Write both networks, in half precision, as parts of a model folder."""
         save_parts(networks["hint_encoder"], networks["denoiser"], folder)
+
+    def judge(self, place: Path, teaching: Teaching) -> Thresholds:
+        """Teach the judge of its images, on the real ones."""
+        return teach(lessons_of(self.training, self.validation, self.unlabeled, self.labels), place, teaching)
 
     def _drawn(self, source: PairArrays, count: int, step: int, generator: torch.Generator) -> Batch:
         rows = torch.randint(len(source), (count,), generator=generator)

@@ -12,12 +12,14 @@ from torch import Tensor, nn
 
 from medsynth_core.engines.synthesize import stable_diffusion_objective as objective
 from medsynth_core.engines.synthesize.dataset import PairArrays
+from medsynth_core.engines.synthesize.judge import lessons_of
 from medsynth_core.engines.synthesize.presets import Preset
 from medsynth_core.engines.synthesize.stable_diffusion import caption, paint, palette, sample
 from medsynth_core.engines.synthesize.stable_diffusion_folder import Backbone, Surroundings
 from medsynth_core.engines.synthesize.stable_diffusion_objective import LatentBatch, mask_branch_loss, siamese_loss
 from medsynth_core.errors import ParameterError
-from medsynth_core.protocol import ModelCard
+from medsynth_core.evaluation.teaching import Teaching, teach
+from medsynth_core.protocol import ModelCard, Thresholds
 from medsynth_core.training.curves import mosaic, samples_shown
 from medsynth_core.training.ledger import Ledger
 from medsynth_core.training.recipe import FromPreset
@@ -104,6 +106,11 @@ class StableDiffusionRecipe(FromPreset):
         words = caption(self.blank_card, {})
         *_, made = sample(self._backbone(networks), hint, words, seed=0, steps=4, guidance=1.0)
         return mosaic([2 * hint - 1, made, images])
+
+    def judge(self, place: Path, teaching: Teaching) -> Thresholds:
+        """Teach the judge of its images, on the real ones."""
+        labels = one_hot_channels(self.blank_card.labels)
+        return teach(lessons_of(self.training.arrays, self.validation.arrays, None, labels), place, teaching)
 
     def save(self, networks: nn.ModuleDict, folder: Path) -> None:
         """Write all parts, in half precision, as a pipeline folder."""

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from medsynth_core.engines.tumor.autoencoder import SliceAutoencoder
 from medsynth_core.engines.tumor.joint import JointNetwork, joint_loss
+from medsynth_core.engines.tumor.judge import lessons_of
 from medsynth_core.engines.tumor.model import load_model, save_model
 from medsynth_core.engines.tumor.network import SlabNetwork, numbers_of
 from medsynth_core.engines.tumor.objective import autoencoder_loss, draw_times, flow_loss, slab_loss
@@ -21,7 +22,8 @@ from medsynth_core.engines.tumor.prior import Prior
 from medsynth_core.engines.tumor.slabs import draw_slabs
 from medsynth_core.engines.tumor.stacks import Stack, distance_of
 from medsynth_core.engines.tumor.views import View, described, seen_as
-from medsynth_core.protocol import ModelCard
+from medsynth_core.evaluation.teaching import Teaching, teach
+from medsynth_core.protocol import ModelCard, Thresholds
 from medsynth_core.training.curves import mosaic
 from medsynth_core.training.ledger import Ledger
 from medsynth_core.training.recipe import FromPreset
@@ -107,6 +109,10 @@ class TumorRecipe(FromPreset):
     def save(self, networks: nn.ModuleDict, folder: Path) -> None:
         """Write both networks, in half precision, and the prior as parts of a model folder."""
         save_model(networks["autoencoder"], networks["slabs"], self.prior, folder)
+
+    def judge(self, place: Path, teaching: Teaching) -> Thresholds:
+        """Teach the judge of its volumes, on the real ones."""
+        return teach(lessons_of(self.training, self.validation), place, teaching)
 
     def _joint_loss(self, network: nn.Module, views: list[list[View]], generator: torch.Generator) -> dict[str, Tensor]:
         """Return the mean loss of some whole stacks, one after the other: their heights differ."""

@@ -7,16 +7,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from medsynth_core.errors import ParameterError, TrainingDataError
 from medsynth_core.studies.items import Item
 from medsynth_core.studies.learners import NUCLEI, pairs_of
-from medsynth_core.studies.material import HELD_OUT, TUNING, Grid, read_material, volume_item
+from medsynth_core.studies.material import HELD_OUT, TUNING, Grid, read_material, unmet_by, volume_item
+from medsynth_core.training.ledger import ledger_of, mark_of
+from medsynth_core.training.likeness import likeness_of
 from medsynth_core.training.order import TrainingOrder
 from medsynth_core.training.pairs import Columns
 from medsynth_core.training.sides import read_sides
 from tests.studies.toy_study import toy_material
-from tests.toy_pairs import write_pairs
+from tests.toy_pairs import picture, write_pairs
 from tests.toy_volumes import write_patients
 
 GRID = Grid((16, 16), 3)
@@ -51,6 +54,18 @@ def test_a_case_that_is_left_out_is_nowhere(data: Path) -> None:
     gone = (sides.training[0].stem, sides.held_out[0].stem)
     found = read_material("synthesize", data, TrainingOrder(excluded=gone), GRID)
     assert not set(gone) & {item.name for item in (*found.pool, *found.test)}
+
+
+def test_what_a_model_has_met_mirrored_is_not_measured_on(data: Path) -> None:
+    """The model knows its training image by name and pixels of another folder, where it lay the other way round."""
+    found = read_material("synthesize", data, TrainingOrder(), GRID)
+    met = found.test[0].name
+    pixels = np.ascontiguousarray(picture(int(met[4:]))[0][:, ::-1])
+    elsewhere = mark_of("theirs", "", likeness_of(pixels.transpose(2, 0, 1)[:, None], Image.fromarray(pixels)))
+    left = unmet_by(ledger_of([elsewhere]), found)
+    assert left.met == (met,)
+    assert [item.name for item in left.test] == [item.name for item in found.test[1:]]
+    assert left.pool == found.pool
 
 
 def test_an_engine_that_makes_no_pairs_is_refused(data: Path) -> None:

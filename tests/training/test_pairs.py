@@ -217,6 +217,14 @@ def test_look_alikes_share_a_group_and_others_do_not(tmp_path: Path) -> None:
     assert len(set(groups)) == 3
 
 
+def test_mirror_images_share_a_group_and_images_upside_down_do_not(tmp_path: Path) -> None:
+    folder = write_pairs(tmp_path / "data", 5)
+    save(picture(0)[0][:, ::-1], folder / "images" / "case02.png")
+    save(picture(1)[0][::-1], folder / "images" / "case04.png")
+    groups = [pair.group for pair in group_near_duplicates(read_pairs(folder))]
+    assert groups == ["case00", "case01", "case00", "case03", "case04"]
+
+
 def test_likeness_carries_over(tmp_path: Path) -> None:
     """a like b and b like c puts all three together, though a and c alone are not alike enough."""
     folder, rng = write_pairs(tmp_path / "data", 3), np.random.default_rng(0)

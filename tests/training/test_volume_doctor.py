@@ -230,6 +230,14 @@ def test_the_same_head_stored_along_other_axes_is_known(here: Path) -> None:
     assert surveyed(here).cases[3].patient == "P0"
 
 
+def test_a_mirrored_head_is_the_same_patient(here: Path) -> None:
+    save_volume(head(0)[0][::-1] * 0.9, here / "P3" / "flair.nii.gz")
+    survey = surveyed(here)
+    assert [case.patient for case in survey.cases] == ["P0", "P1", "P2", "P0"]
+    (said,) = (text for text in survey.notices if "alike" in text)
+    assert said.startswith("P0 and P3 look alike (once one is mirrored, correlation")
+
+
 def test_twins_of_twins_are_one_patient(here: Path) -> None:
     for patient in ("P2", "P3"):
         save_volume(head(0)[0], here / patient / "flair.nii.gz")

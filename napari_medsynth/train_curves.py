@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Mapping
 
 from qtpy.QtCore import QPointF, QRectF, QSize, Qt
 from qtpy.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen, QPolygonF
 from qtpy.QtWidgets import QSizePolicy, QToolTip, QWidget
 
-from medsynth_core.training_words import VALIDATION, Points
+from medsynth_core.training_words import MEANINGS, VALIDATION, Points
 from napari_medsynth import theme
 
 HEIGHT = 190
@@ -22,7 +23,7 @@ Bounds = tuple[int, float, float]
 
 
 class TrainCurves(QWidget):
-    """Shows curves by name; the pointer over them tells the values at its step."""
+    """Shows curves by name; the pointer over them tells the values at its step, over the legend what the names mean."""
 
     def __init__(self, theme_name: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -71,8 +72,12 @@ class TrainCurves(QWidget):
         self._draw_legend(painter)
 
     def mouseMoveEvent(self, event: QMouseEvent | None) -> None:  # Qt's name
-        """Tell the values near the pointer."""
+        """Tell the values near the pointer, or the meanings of the names under it."""
         if event is None or not self.curves:
+            return
+        if event.position().y() > HEIGHT:
+            meanings = (f"{name}: {MEANINGS[name]}" for name in self.curves if name in MEANINGS)
+            QToolTip.showText(event.globalPosition().toPoint(), "\n".join(meanings), self)
             return
         last, _, _ = self._bounds()
         step = (event.position().x() - LEFT) / max(1, self._chart().width()) * last
@@ -87,9 +92,10 @@ class TrainCurves(QWidget):
         points = [point for curve in self.curves.values() for point in curve]
         if not points:
             return max(1, self.steps), -1.0, 0.0
-        logs = [math.log10(value) for _, value in points]
-        high = max(logs)
-        low = max(min(logs), high - MOST_DECADES)  # a term that begins near nothing must not flatten the others
+        logs = {name: [math.log10(value) for _, value in curve] for name, curve in self.curves.items()}
+        high = max(map(max, logs.values()))
+        lows = (min(values) if name == VALIDATION else statistics.median(values) for name, values in logs.items())
+        low = max(min(lows), high - MOST_DECADES)  # a term that begins near nothing must not flatten the others
         room = max(0.05, 0.08 * (high - low))
         return max(self.steps, max(step for step, _ in points), 1), low - room, high + room
 

@@ -12,7 +12,7 @@ from medsynth_core import preflight
 from medsynth_core.protocol import Capabilities
 from medsynth_core.protocol_training import TrainingInfo
 from medsynth_core.session import Session
-from medsynth_core.training_form import LABELED, TrainingForm, blocking, foreground, stopping
+from medsynth_core.training_form import LABELED, TrainingForm, blocking, counted, foreground, stopping
 from medsynth_core.training_words import fact_lines, in_a_form
 from napari_medsynth.panels import PANELS
 from napari_medsynth.train_doctor import DoctorDesk
@@ -86,7 +86,7 @@ class OrderDesk(QObject):
         report, panel, looking = self.doctor.report, self._panel, self.doctor.looking
         line = "The doctor looks at every case…" if looking else ""
         if report is not None and not looking:
-            line = "Nothing stops the training." if report.ready else f"{len(stopping(report))} stop the training:"
+            line = "Nothing stops the training." if report.ready else f"{counted(stopping(report))}."
         panel.look.setVisible(bool(self.form.data))
         panel.look.show_look(looking, line, report is not None)
         panel.facts.show_lines(fact_lines(report.facts) if report and report.facts.cases else {})

@@ -35,6 +35,7 @@ class LookRow(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.line, self.bar = QLabel(self), QProgressBar(self)
+        self.line.setWordWrap(True)
         self.bar.setRange(0, 0)
         self.bar.setTextVisible(False)
         self.bar.setFixedHeight(8)

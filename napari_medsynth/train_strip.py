@@ -6,7 +6,7 @@ from qtpy.QtCore import QSize, Qt, Signal
 from qtpy.QtGui import QMouseEvent, QPainter, QPaintEvent, QPixmap
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QSlider, QVBoxLayout, QWidget
 
-LARGEST = 300
+LARGEST = 360
 """Height in pixels that a strip takes at most."""
 
 

@@ -114,6 +114,11 @@ def stopping(report: DoctorReport) -> tuple[Finding, ...]:
     return tuple(finding for finding in report.findings if finding.severity is Severity.STOPS)
 
 
+def counted(findings: tuple[Finding, ...]) -> str:
+    """Return how many findings stop the training, in words."""
+    return "One finding stops the training" if len(findings) == 1 else f"{len(findings)} findings stop the training"
+
+
 def blocking(
     form: TrainingForm, report: DoctorReport | None, looking: bool, models: Iterable[str], trainings: Iterable[TrainingInfo]
 ) -> str:
@@ -125,8 +130,7 @@ def blocking(
     if report is None:
         return "Let the doctor look at the folder first"
     if left := stopping(report):
-        count = "One finding stops" if len(left) == 1 else f"{len(left)} findings stop"
-        return f"{count} the training: {_way_out(left)}"
+        return f"{counted(left)}: {_way_out(left)}"
     if not form.model_id:
         return "Give the model a name" if not form.name.strip() else "Give the model a name with a letter or a digit in it"
     under_way = (t.request.model_id for t in trainings if t.state not in (TrainingState.DONE, TrainingState.STOPPED))

@@ -13,6 +13,22 @@ from medsynth_core.protocol_training import Facts, Severity, TrainingInfo, Train
 
 VALIDATION = "validation"
 """What the chart calls the loss on the tuning side, by which the best state is chosen."""
+MEANINGS = {
+    VALIDATION: "on cases that are not learned from; the best state is chosen by it",
+    "mask": "the image made from its mask, beside the real one",
+    "image": "the image, beside the real one",
+    "consistency": "the image made from its mask, beside one made with the real image at hand",
+    "late": "an image almost made, made from its mask once more",
+    "unlabeled": "images without masks",
+    "cross_entropy": "pixels of the mask, one by one",
+    "dice": "overlap with the true mask",
+    "distance": "distance to the tumor's boundary",
+    "ssim": "structure of a slice that was packed and unpacked",
+    "kl": "how plain the packed slices are",
+    "flow": "packed slices, beside the real ones",
+    "structure": "outlines of the nuclei, beside real ones",
+}
+"""What the names of the curves mean, of all engines."""
 LAMPS = {Severity.STOPS: Lamp.RED, Severity.WARNS: Lamp.AMBER, Severity.TELLS: Lamp.OFF}
 STATE_LAMPS = {
     TrainingState.QUEUED: Lamp.OFF,

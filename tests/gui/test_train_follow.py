@@ -11,11 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from napari.utils.theme import get_theme
-from qtpy.QtCore import Qt
+from pytestqt.qtbot import QtBot
+from qtpy.QtCore import QPoint, Qt
+from qtpy.QtWidgets import QToolTip
 
 from medsynth_core.protocol_training import Defect, Finding, Severity, TrainingRequest, TrainingState
 from napari_medsynth import strokes
 from napari_medsynth.synthesize_widget import SynthesizeWidget
+from napari_medsynth.train_curves import HEIGHT, TrainCurves
 from napari_medsynth.train_panel import NEW, THERE
 from tests.gui.conftest import Desk
 from tests.gui.heartbeat import Heartbeat
@@ -47,6 +50,22 @@ def test_curves_samples_and_the_time_left_follow_a_training(open_train: Open, le
     assert view.strip.step == 20, "who looks back is not torn away"
     strokes.QTest.mouseClick(view.strip.picture, Qt.MouseButton.LeftButton)
     assert [layer.name for layer in desk.viewer.layers] == ["[Synthetic] samples of My polyps, step 20"]
+
+
+def test_a_term_that_begins_near_nothing_does_not_flatten_the_others_and_the_legend_explains_the_names(qtbot: QtBot) -> None:
+    chart = TrainCurves("dark")
+    qtbot.addWidget(chart)
+    steps = range(10, 210, 10)
+    rising = tuple((step, 0.008 if step > 60 else 1e-5) for step in steps)
+    chart.show_curves({"validation": tuple((s, 0.3 - s / 1000) for s in steps), "consistency": rising}, 200, 100)
+    chart.show()
+    _, low, high = chart._bounds()
+    assert high - low < 2, "the chart spans more decades than the terms do once they have come up"
+    assert low < -2.09, "what the term has come to is not seen"
+    strokes.QTest.mouseMove(chart, QPoint(20, HEIGHT + 8))
+    qtbot.waitUntil(lambda: "consistency: the image" in QToolTip.text())
+    strokes.QTest.mouseMove(chart, QPoint(150, 60))
+    qtbot.waitUntil(lambda: "consistency: 0.008 at step" in QToolTip.text())
 
 
 def test_pause_resume_and_stop_are_told_and_wait_for_the_service(open_train: Open, lesson: Lesson) -> None:

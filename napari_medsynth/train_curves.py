@@ -94,9 +94,7 @@ class TrainCurves(QWidget):
             return max(1, self.steps), -1.0, 0.0
         logs = {name: [math.log10(value) for _, value in curve] for name, curve in self.curves.items()}
         high = max(map(max, logs.values()))
-        lows = (
-            min(values) if name == VALIDATION else min(statistics.median(values), values[-1]) for name, values in logs.items()
-        )
+        lows = (min(logs[name]) if name == VALIDATION else min(statistics.median(logs[name]), logs[name][-1]) for name in logs)
         low = max(min(lows), high - MOST_DECADES)  # a term that begins near nothing must not flatten the others
         room = max(0.05, 0.08 * (high - low))
         return max(self.steps, max(step for step, _ in points), 1), low - room, high + room

@@ -105,6 +105,37 @@ def test_a_session_that_was_out_of_time_chooses_as_if_it_had_not_ended(data: Pat
     assert run(data, tmp_path).sha256 == verify(undisturbed).sha256
 
 
+class Killed(Exception):
+    """Stands for the end of the process."""
+
+
+class Kill:
+    """Kills the training after a step, and remembers the steps that were done."""
+
+    def __init__(self, after: int = 0) -> None:
+        self._after = after
+        self.done: list[int] = []
+
+    def wish(self, done: int) -> Wish:
+        self.done.append(done)
+        if done == self._after:
+            raise Killed
+        return Wish.GO_ON
+
+
+def test_a_slow_training_that_is_killed_loses_little_and_nothing_of_its_result(
+    data: Path, undisturbed: Path, tmp_path: Path
+) -> None:
+    slow = Pace(report_every=2, look_every=2, save_every=100, save_seconds=0)
+    with pytest.raises(Killed):
+        train(toy(data), tmp_path, lambda progress: None, slow, control=Kill(after=5))
+    went_on = Kill()
+    train(toy(data), tmp_path, lambda progress: None, slow, control=went_on)
+    assert went_on.done in ([3, 4, 5, 6], [5, 6]), "writing takes a while, and is not to take most of the time"
+    there, whole = kept(tmp_path), kept(undisturbed)
+    assert [name for name in whole if there[name] != whole[name]] == [], "the log, too"
+
+
 @pytest.mark.parametrize(("steps", "look"), [(1, 1), (6, 1), (300, 15), (20_000, 500)])
 def test_a_short_training_has_its_curves_and_strips_too(steps: int, look: int) -> None:
     pace = Pace.of(steps)

@@ -35,12 +35,16 @@ class NoControl:
 
 @dataclass(frozen=True)
 class Pace:
-    """When the loop stops and writes. `seconds` ends a session early (the next run goes on); None means until done."""
+    """When the loop stops and writes. `seconds` ends a session early (the next run goes on); None means until done.
+
+    It saves every `save_every` steps, and on a slow machine about every `save_seconds`, too: little is lost with a process.
+    """
 
     seconds: float | None = None
     report_every: int = 20
     look_every: int = OFTEN
     save_every: int = OFTEN
+    save_seconds: float = 120.0
 
     @classmethod
     def of(cls, steps: int, seconds: float | None = None) -> Pace:

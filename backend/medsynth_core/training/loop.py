@@ -33,6 +33,8 @@ __all__ = ["Control", "Pace", "TrainingProgress", "Wish", "train"]
 
 GRADIENT_NORM = 1.0
 WARM_UP_STEPS = 200
+MOST_SAVING = 0.05
+"""Share of the time that may go into saving because time has passed: the state of a large network takes a while to write."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,7 @@ def train(
         return finish_folder(folder, recipe.card(done))
 
     started, first = time.monotonic(), done
+    due = started + pace.save_seconds
     sums: dict[str, list[float]] = {}
     for step in range(done, recipe.steps):
         generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + step)
@@ -105,15 +108,18 @@ def train(
             save_picture(recipe.strip(average), keeping.strip(done))
         if looks:  # not when time was up: going on must choose as if there had been no end
             keeping.offer(done, validation, write)
-        if done % pace.report_every == 0 or looks or last:
+        lined = done % pace.report_every == 0 or looks or last
+        if lined:
             means = {name: math.fsum(values) / len(values) for name, values in sums.items()}
             keeping.add_line(TrainingLine(done, means, None if math.isnan(validation) else validation))
             left = elapsed / (done - first) * (recipe.steps - done)
             report(TrainingProgress(done, recipe.steps, means, validation, left))
             sums = {}
-        if done % pace.save_every == 0 or last:
+        if done % pace.save_every == 0 or last or (lined and time.monotonic() > due):  # with a line: its sums are not saved
+            begun_at = time.monotonic()
             checkpoint.save(keeping.checkpoint, done, networks, average, optimizer)
             write(out)
+            due = time.monotonic() + max(pace.save_seconds, (time.monotonic() - begun_at) / MOST_SAVING)
         if last:
             break
     draw_curves(keeping.lines(), keeping.folder / "curves.png")

@@ -35,7 +35,7 @@ os.environ["NAPARI_CONFIG"] = str(_HOME / "napari.yaml")  # before napari is imp
 
 import napari  # noqa: E402
 import napari.qt  # noqa: E402
-from qtpy.QtCore import Qt  # noqa: E402
+from qtpy.QtCore import QEvent, QObject, Qt  # noqa: E402
 from qtpy.QtWidgets import QApplication, QWidget  # noqa: E402  after the environment is set
 
 from napari_medsynth import strokes  # noqa: E402
@@ -51,6 +51,13 @@ from tests.gui.teaching import Lesson, TeachingClient  # noqa: E402
 from tests.scripted import Script, ScriptedClient  # noqa: E402
 
 SHAPE = (64, 64)
+
+
+class Dropped(QObject):
+    """Drops every move of the mouse over the canvas, as vispy does with those that come within 10 ms of another."""
+
+    def eventFilter(self, watched: Any, event: Any) -> bool:
+        return bool(event.type() == QEvent.Type.MouseMove)
 
 
 class Desk:
@@ -82,6 +89,13 @@ class Desk:
         strokes.QTest.mouseMove(canvas, point)
         strokes.QTest.mouseClick(canvas, Qt.MouseButton.LeftButton, keys, point)
         QApplication.processEvents()
+
+    def drag_unseen(self, *places: tuple[float, float]) -> None:
+        """Drag while the viewer is so busy that no move comes through: a press at the first place, a release at the last."""
+        canvas, dropped = strokes.find_canvas(self.widget), Dropped()
+        canvas.installEventFilter(dropped)
+        strokes.drag(self.viewer, canvas, places)
+        canvas.removeEventFilter(dropped)
 
     def key(self, key: Qt.Key, control: bool = False) -> None:
         """Press a key over the canvas."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import multiprocessing
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
 import torch
+
+from medsynth_core.interrupts import each
 
 JobT = TypeVar("JobT")
 ResultT = TypeVar("ResultT")
@@ -43,9 +45,4 @@ def _results(do: Callable[[JobT], ResultT], jobs: Sequence[JobT], workers: int) 
         return
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(min(workers, len(jobs)), context, torch.set_num_threads, (1,))
-    try:
-        running = {pool.submit(do, job): place for place, job in enumerate(jobs)}
-        for future in as_completed(running):
-            yield running[future], future.result()
-    finally:
-        pool.shutdown(cancel_futures=True)
+    yield from each(pool, do, jobs)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from medsynth_core.errors import InputError
 from medsynth_core.formats import read, read_mask
+from medsynth_core.interrupts import mapped
 from medsynth_core.protocol_training import Finding
 from medsynth_core.training.findings import unreadable
 from medsynth_core.training.likeness import Likeness, checksum_of, likeness_of
@@ -61,8 +62,8 @@ class PairLook:
 
 def look_at_all(pairs: Sequence[Pair], fault_of: FaultOf) -> tuple[tuple[PairLook, ...], tuple[Finding, ...]]:
     """Return what the sound pairs are like, and what is wrong with the others, in their order."""
-    with ThreadPoolExecutor(min(THREADS, os.cpu_count() or 1)) as pool:  # decoding frees the interpreter
-        found = list(pool.map(lambda pair: look_at(pair, fault_of), pairs))
+    pool = ThreadPoolExecutor(min(THREADS, os.cpu_count() or 1))  # decoding frees the interpreter
+    found = mapped(pool, lambda pair: look_at(pair, fault_of), pairs)
     return tuple(f for f in found if isinstance(f, PairLook)), tuple(f for f in found if isinstance(f, Finding))
 
 

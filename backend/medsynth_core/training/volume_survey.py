@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from medsynth_core.interrupts import mapped
 from medsynth_core.protocol_training import Defect, Facts, Finding, Severity
 from medsynth_core.training.findings import concerning, most_common, refuse, worst_first
 from medsynth_core.training.ledger import Ledger, Mark, going_on, ledger_of, mark_of
@@ -109,8 +110,8 @@ def survey(
 
 
 def _looked_at(cases: Sequence[Case], options: VolumeOptions, sight: Sight) -> tuple[list[Seen], list[Finding]]:
-    with ThreadPoolExecutor(min(THREADS, os.cpu_count() or 1)) as pool:  # unzipping frees the interpreter
-        results = list(pool.map(lambda case: look_at(case, options, sight), cases))
+    pool = ThreadPoolExecutor(min(THREADS, os.cpu_count() or 1))  # unzipping frees the interpreter
+    results = mapped(pool, lambda case: look_at(case, options, sight), cases)
     wrong = [finding for result in results if isinstance(result, tuple) for finding in result]
     return [result for result in results if isinstance(result, Seen)], wrong
 

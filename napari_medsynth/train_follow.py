@@ -24,7 +24,8 @@ class FollowDesk(QObject):
         self._capabilities: Capabilities | None = None
         self._greeted = False
         self._viewed = ""
-        self._fetched: set[str] = set()
+        self._asked: set[str] = set()
+        self._sought: set[str] = set()
         self._wire()
         self._show_list()
         self._show_training()
@@ -56,17 +57,21 @@ class FollowDesk(QObject):
         view.show_training(training, self.watch.obeys)
         view.show_curves(curves(self.watch.lines), training)
         view.strip.show_steps(training.strips)
-        view.show_card(self._card_of(training), training)
+        view.show_card(self._card_of(training), training, training.id in self._sought)
 
     def _card_of(self, training: TrainingInfo) -> ModelCard | None:
         """Return the card of the model that a training has given; a list of models from before it is asked for again."""
         if self._capabilities is None or not training.state.ended or training.error:
             return None
         cards = {model.id: model.card for model in self._capabilities.models}
-        if training.request.model_id not in cards and training.id not in self._fetched:
-            self._fetched.add(training.id)
-            self._session.ask(lambda client: client.capabilities(), self.news.emit, lambda _: None)
+        if training.request.model_id not in cards and training.id not in self._asked:
+            self._asked.add(training.id)
+            self._session.ask(lambda client: client.capabilities(), lambda news: self._found(training.id, news), lambda _: None)
         return cards.get(training.request.model_id)
+
+    def _found(self, training: str, capabilities: Capabilities) -> None:
+        self._sought.add(training)
+        self.news.emit(capabilities)
 
     def _started(self, _: TrainingInfo) -> None:
         self._panel.show_page(THERE)

@@ -8,7 +8,18 @@ from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBox
 from medsynth_core.deed import Deed
 from medsynth_core.protocol import ModelCard
 from medsynth_core.protocol_training import TrainingInfo, TrainingState
-from medsynth_core.training_words import PAUSE, REMOVE, RESUME, STOP, USE, Points, card_lines, in_a_form, state_line
+from medsynth_core.training_words import (
+    PAUSE,
+    REMOVE,
+    RESUME,
+    STOP,
+    USE,
+    Points,
+    card_lines,
+    in_a_form,
+    state_line,
+    without_model,
+)
 from napari_medsynth import theme
 from napari_medsynth.train_curves import TrainCurves
 from napari_medsynth.train_strip import StripView
@@ -59,11 +70,10 @@ class TrainingView(QWidget):
         self.curves.setVisible(bool(curves))
         self.curves.show_curves(curves, training.steps, training.best_step)
 
-    def show_card(self, card: ModelCard | None, training: TrainingInfo) -> None:
-        """Show the model that came of it, None while there is none."""
-        made = training.state in (TrainingState.DONE, TrainingState.STOPPED)
+    def show_card(self, card: ModelCard | None, training: TrainingInfo, sought: bool) -> None:
+        """Show the model that came of it, None while there is none; `sought`: it was looked for since the training ended."""
         if card is None:
-            _say(self.card, "It was stopped before there was a model." if made and not training.step else "")
+            _say(self.card, without_model(training.state) if sought else "")
         else:
             title = f"\N{LEFT-POINTING DOUBLE ANGLE QUOTATION MARK}{card.title}\N{RIGHT-POINTING DOUBLE ANGLE QUOTATION MARK}"
             _say(self.card, "\n".join((f"The model {title} is in the list:", *card_lines(card, training.best_step))))

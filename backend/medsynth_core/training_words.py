@@ -133,6 +133,17 @@ def card_lines(card: ModelCard, best_step: int) -> tuple[str, ...]:
     return tuple(line for line in lines if line)
 
 
+def without_model(state: TrainingState) -> str:
+    """Return why a training that has ended well has no model in the list, empty for one that has not ended so."""
+    match state:
+        case TrainingState.DONE:
+            return "Its model is not in the list any more: it was removed."
+        case TrainingState.STOPPED:
+            return "It has no model in the list: it was stopped before there was one, or the model was removed."
+        case _:
+            return ""
+
+
 def curves(lines: Iterable[TrainingLine]) -> dict[str, Points]:
     """Return the terms of the loss as points (step, value), the tuning side first; a logarithmic axis can show them all."""
     found: dict[str, list[tuple[int, float]]] = {VALIDATION: []}

@@ -105,6 +105,17 @@ def test_a_model_that_is_done_has_a_card_and_is_used_at_once(open_train: Open, l
     assert len([w for w in desk.viewer.window.dock_widgets.values() if isinstance(w, SynthesizeWidget)]) == 1
 
 
+def test_one_that_was_stopped_before_there_was_a_model_says_so(open_train: Open, lesson: Lesson) -> None:
+    desk = open_train()
+    training = started(desk, lesson)
+    lesson.go_on(training, 12, retries=1)
+    info = lesson.trainings[training]
+    lesson.trainings[training] = replace(info, state=TrainingState.STOPPED, ended=time.time(), best_step=0)
+    view = desk.panel.view
+    desk.wait("the words", lambda: "stopped before there was one" in view.card.text(), 10)
+    assert not view.use.isVisible()
+
+
 def test_trainings_of_others_are_listed_and_found_as_the_panel_opens(open_train: Open, lesson: Lesson) -> None:
     lesson.go_on(lesson.add(ORDER), 5)
     lesson.add(replace(ORDER, engine="nuclei", model_id="next", title="Next"))

@@ -43,7 +43,7 @@ class TrainList(QListWidget):
                 if training.id == shown:
                     self.setCurrentItem(item)
         rows = min(MOST_ROWS, max(1, len(trainings)))
-        self.setFixedHeight(rows * ROW_PX + 2 * self.frameWidth() + 4)
+        self.setFixedHeight(rows * ROW_PX + 2 * self.frameWidth())
 
     def set_theme(self, name: str) -> None:
         """Follow the viewer's theme."""

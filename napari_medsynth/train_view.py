@@ -102,15 +102,16 @@ class TrainingView(QWidget):
             button.clicked.connect(wish.emit)
 
     def _lay_out(self) -> None:
-        buttons, column = QHBoxLayout(), QVBoxLayout(self)
+        head, buttons, column = QHBoxLayout(), QHBoxLayout(), QVBoxLayout(self)
+        head.addWidget(self.line, 1)
+        head.addWidget(self.remove)
         for button in (self.pause, self.resume, self.stop):
             buttons.addWidget(button)
         buttons.addStretch(1)
-        buttons.addWidget(self.remove)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(8)
         column.addWidget(self.bar)
-        column.addWidget(self.line)
+        column.addLayout(head)
         column.addLayout(buttons)
         for part in (self.trouble, self.card, self.use, self.curves, self.strip, self.notes):
             column.addWidget(part)

@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from new_user import new_user
+from new_user import new_user, open_panel
 
 IMAGES = Path(__file__).parent / "images"
 SIZE = (1180, 900)
@@ -28,23 +28,16 @@ def main() -> None:
 
 def take_pictures(out: Path, folder: Path) -> None:
     """Fill the form with the mouse and watch the samples come."""
-    import napari
     from qtpy.QtCore import Qt
 
     from napari_medsynth import strokes
-    from napari_medsynth.dataset_widget import DatasetWidget
     from napari_medsynth.primary_button import Mode
     from napari_medsynth.samples import SAMPLES
 
-    viewer = napari.Viewer(show=False)
-    try:
+    with open_panel("Make a data set", SIZE) as (viewer, widget):
         sample = next(one for one in SAMPLES if one.model == "polyp")
         viewer.add_image(sample.image(), name=sample.title)
         viewer.add_labels(sample.mask(), name="mask")
-        viewer.window.resize(*SIZE)
-        widget = DatasetWidget(viewer)
-        viewer.window.add_dock_widget(widget, name="Make a data set", area="right")
-        viewer.show()
         panel = widget.panel
         strokes.wait_until("models", lambda: panel.model.count() > 2, 120)
         panel.model.setCurrentIndex(panel.model.findText("Colonoscopy frame with polyp"))
@@ -60,8 +53,6 @@ def take_pictures(out: Path, folder: Path) -> None:
             strokes.settle(100)
             widget.grab().save(str(folder / f"dataset-{theme}.png"))
         strokes.wait_until("the end", lambda: panel.button.mode is Mode.READY, 600)
-    finally:
-        viewer.close()
 
 
 if __name__ == "__main__":

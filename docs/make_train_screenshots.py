@@ -15,12 +15,13 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from new_user import new_user
+from new_user import new_user, open_panel
 
 IMAGES = Path(__file__).parent / "images"
 THEMES = ("light", "dark")
@@ -70,38 +71,27 @@ def spoil(data: Path) -> None:
 
 def take_pictures(data: Path, wishes: Wishes) -> None:
     """Go from a folder to an image of the new model with mouse and keys, in two viewers, one after the other."""
-    viewer, widget = _open()
-    try:
+    with _ready() as (viewer, widget):
         take = _taker(viewer, widget, wishes.to)
         take("empty")
         _examine(widget, data, take)
         _order(widget, wishes, take)
         _follow(widget, wishes.steps, take)
-    finally:
-        viewer.close()
     seen = _step_without_a_viewer()
-    viewer, widget = _open()
-    try:
+    with _ready() as (viewer, widget):
         take = _taker(viewer, widget, wishes.to)
         _find_again(widget, seen, take)
         _use(viewer, widget, wishes.to)
-    finally:
-        viewer.close()
 
 
-def _open() -> tuple[Any, Any]:
-    """Open a viewer with the panel, as the menu does, and wait for the engine."""
-    import napari
-
+@contextmanager
+def _ready() -> Iterator[tuple[Any, Any]]:
+    """Open a viewer with the panel, and wait for the engine."""
     from napari_medsynth import strokes
 
-    viewer = napari.Viewer(show=False)
-    viewer.theme = "dark"
-    _, widget = viewer.window.add_plugin_dock_widget("napari-medsynth", "Train on your own cases")
-    viewer.window.show()
-    viewer.window.resize(*SIZE)
-    strokes.wait_until("the engine's start", lambda: widget.capabilities is not None, PATIENCE)
-    return viewer, widget
+    with open_panel("Train on your own cases", SIZE) as (viewer, widget):
+        strokes.wait_until("the engine's start", lambda: widget.capabilities is not None, PATIENCE)
+        yield viewer, widget
 
 
 def _examine(widget: Any, data: Path, take: Callable[[str], None]) -> None:

@@ -10,7 +10,7 @@ from qtpy.QtCore import QPointF, QRectF, QSize, Qt
 from qtpy.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen, QPolygonF
 from qtpy.QtWidgets import QSizePolicy, QToolTip, QWidget
 
-from medsynth_core.training_words import MEANINGS, VALIDATION, Points
+from medsynth_core.training_words import MEANINGS, VALIDATION, Points, grouped
 from napari_medsynth import theme
 
 HEIGHT = 190
@@ -124,7 +124,7 @@ class TrainCurves(QWidget):
         painter.drawLine(chart.bottomLeft(), chart.bottomRight())
         below = QRectF(chart.left(), chart.bottom() + 2, chart.width(), BOTTOM)
         painter.drawText(below, Qt.AlignmentFlag.AlignLeft, "0")
-        painter.drawText(below, Qt.AlignmentFlag.AlignRight, f"step {last}")
+        painter.drawText(below, Qt.AlignmentFlag.AlignRight, f"step {grouped(last)}")
 
     def _draw_curve(self, painter: QPainter, name: str, bounds: Bounds) -> None:
         bold = name == VALIDATION

@@ -29,7 +29,7 @@ class FindingCard(QFrame):
         self.finding = finding
         self.setObjectName("finding")
         self.setStyleSheet(f"#finding {{ border: 1px solid {theme.edge_color(theme_name).name()}; border-radius: 3px; }}")
-        self._says, self._fix = _text(_sentence(finding.says), self), _text(in_a_form(finding.fix), self)
+        self._says, self._fix = _text(_sentence(in_a_form(finding.says)), self), _text(in_a_form(finding.fix), self)
         self.pictures = {number: QLabel(self) for number in finding.thumbnails[:MOST_PICTURES]}
         self.exclude = QPushButton(_verb(finding), self)
         self.exclude.setToolTip(", ".join(finding.cases))

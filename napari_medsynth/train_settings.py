@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QCheckBox, QFormLayout, QLineEdit, QSizePolicy, QSpin
 
 from medsynth_core.protocol import EngineInfo, ModelInfo
 from medsynth_core.training_form import LABELED, UNLABELED, VOLUMES, TrainingForm
+from medsynth_core.training_words import grouped
 from napari_medsynth import theme
 from napari_medsynth.elided_box import ElidedBox
 from napari_medsynth.panel import new_fold, new_form
@@ -121,7 +122,7 @@ class SettingsForm(QWidget):
 
     def _say_steps(self) -> None:
         steps = self._steps_of.get(self.preset.currentData() or "")
-        number = f" {steps:,}".replace(",", "\N{NARROW NO-BREAK SPACE}") if steps else ""
+        number = f" {grouped(steps)}" if steps else ""
         self.steps.setSpecialValueText(f"the preset's{number}")
 
     def _wire(self) -> None:

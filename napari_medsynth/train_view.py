@@ -15,6 +15,7 @@ from medsynth_core.training_words import (
     STOP,
     USE,
     Points,
+    again_line,
     card_lines,
     in_a_form,
     state_line,
@@ -54,7 +55,7 @@ class TrainingView(QWidget):
         self.bar.setRange(0, max(1, training.steps) if training.steps or state is not TrainingState.RUNNING else 0)
         self.bar.setValue(training.step)
         self.bar.setVisible(state in LIVE)
-        self.line.setText(_capital(f"{state_line(training)}{_again(training)}"))
+        self.line.setText(_capital("; ".join(filter(None, (state_line(training), again_line(training))))))
         self.pause.setVisible(state in (TrainingState.RUNNING, TrainingState.QUEUED))
         self.resume.setVisible(state in (TrainingState.PAUSED, TrainingState.FAILED))
         self.stop.setVisible(state in LIVE)
@@ -62,7 +63,7 @@ class TrainingView(QWidget):
         for button in (self.pause, self.resume, self.stop):
             button.setEnabled(not obeys)
         _say(self.trouble, in_a_form(_capital(training.error)))
-        _say(self.notes, "\n".join(training.notices))
+        _say(self.notes, in_a_form("\n".join(training.notices)))
         self.show()
 
     def show_curves(self, curves: dict[str, Points], training: TrainingInfo) -> None:
@@ -138,9 +139,3 @@ def _say(label: QLabel, text: str) -> None:
 
 def _capital(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}"
-
-
-def _again(training: TrainingInfo) -> str:
-    if not training.retries:
-        return ""
-    return f"; its process was started again {training.retries} time{'' if training.retries == 1 else 's'}"

@@ -94,7 +94,7 @@ def label_shares(labels: Mapping[str, float]) -> str:
 
 def state_line(training: TrainingInfo) -> str:
     """Return how a training stands: running, step 340 of 1000, 12 min left."""
-    steps = f"step {training.step:,} of {training.steps:,}".replace(",", "\N{NARROW NO-BREAK SPACE}") if training.steps else ""
+    steps = f"step {grouped(training.step)} of {grouped(training.steps)}" if training.steps else ""
     left = f"{show_time(training.seconds_left)} left" if training.seconds_left is not None else ""
     match training.state:
         case TrainingState.QUEUED:
@@ -107,6 +107,17 @@ def state_line(training: TrainingInfo) -> str:
             return ", ".join(filter(None, ["stopped", steps]))
         case _:
             return ", ".join(filter(None, [training.state.value, steps]))
+
+
+def again_line(training: TrainingInfo) -> str:
+    """Return how often the process of a training was started again, empty if never."""
+    times = "once" if training.retries == 1 else f"{training.retries} times"
+    return f"its process was started again {times}" if training.retries else ""
+
+
+def grouped(number: int) -> str:
+    """Return a number of steps with its thousands apart."""
+    return f"{number:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
 
 
 def title_of(training: TrainingInfo) -> str:

@@ -108,12 +108,14 @@ def test_a_model_that_is_done_has_a_card_and_is_used_at_once(open_train: Open, l
 def test_one_that_was_stopped_before_there_was_a_model_says_so(open_train: Open, lesson: Lesson) -> None:
     desk = open_train()
     training = started(desk, lesson)
-    lesson.go_on(training, 12, retries=1)
+    lesson.go_on(training, 12, retries=1, notices=("name the slide with --metadata and --group-by",))
     info = lesson.trainings[training]
     lesson.trainings[training] = replace(info, state=TrainingState.STOPPED, ended=time.time(), best_step=0)
     view = desk.panel.view
     desk.wait("the words", lambda: "stopped before there was one" in view.card.text(), 10)
     assert not view.use.isVisible()
+    assert view.line.text() == "Stopped, step 12 of 100; its process was started again once"
+    assert view.notes.text() == 'name the slide with "Table" and "Group by"'
 
 
 def test_trainings_of_others_are_listed_and_found_as_the_panel_opens(open_train: Open, lesson: Lesson) -> None:

@@ -77,11 +77,13 @@ def test_an_exclusion_is_taken_back(open_train: Open, lesson: Lesson) -> None:
 
 
 def test_what_cannot_be_excluded_says_its_way_out_on_the_button(open_train: Open, lesson: Lesson) -> None:
-    lesson.findings = (Finding(Defect.TOO_FEW, Severity.STOPS, (), "2 cases", "Give at least 8 cases.", excludable=False),)
+    says = "2 cases; for other names give --images and --masks"
+    lesson.findings = (Finding(Defect.TOO_FEW, Severity.STOPS, (), says, "Give at least 8 cases.", excludable=False),)
     desk = open_train()
     examine(desk)
     named(desk)
     assert desk.panel.button.toolTip() == "One finding stops the training: Give at least 8 cases."
+    assert desk.panel.findings.cards[0]._says.text() == '2 cases; for other names give "Images" and "Masks".'
     assert not desk.panel.findings.cards[0].exclude.isVisible()
     assert not desk.panel.findings.exclude_all.isVisible()
 

@@ -73,6 +73,10 @@ class EngineWidget(Docked):
         """Bring a result into the viewer."""
         raise NotImplementedError
 
+    def show_quality(self, made: Made) -> None:
+        """Show how good a result is."""
+        self.panel.quality.show_recipe(made.recipe)
+
     def look(self, device: DeviceInfo | None, seconds: float | None) -> tuple[Chip, ...]:
         """Return the chips. `seconds` is what a run took the last time, None if never measured. Raises MedSynthError."""
         raise NotImplementedError
@@ -137,6 +141,7 @@ class EngineWidget(Docked):
         """Take a result of the run."""
         if run is self._run:
             self.place(made)
+            self.show_quality(made)
             if self._timed:
                 self.remembered = self.remembered.with_seconds(self._timed, made.seconds)
 
@@ -172,6 +177,7 @@ class EngineWidget(Docked):
     def launch(self, request: RunRequest) -> None:
         """Send a request and let the button and the progress show it."""
         self.panel.message.clear()
+        self.panel.quality.clear()
         self.remembered = self.keep(self.remembered.with_params(self.model.key, request.params))
         self._timed = self._timing_key() if self.model.warm else ""
         self._run = self.session.run(request)

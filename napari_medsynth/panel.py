@@ -19,12 +19,13 @@ from napari_medsynth.forms import ParamForm, split
 from napari_medsynth.message_panel import MessagePanel
 from napari_medsynth.primary_button import PrimaryButton
 from napari_medsynth.progress_row import ProgressRow
+from napari_medsynth.quality_mark import QualityMark
 
 WIDTH = 320
 
 
 class Panel(QWidget):
-    """One scrolling column, in the order it is used: engine, model, parameters, checks, button, progress, message.
+    """One scrolling column, in the order it is used: engine, model, parameters, checks, button, progress, message, quality.
 
     A panel of one engine adds its own rows and parts. `verb` and `tooltip` are the button's.
     """
@@ -37,10 +38,10 @@ class Panel(QWidget):
         self.chips = ChipBar(look, self)
         self.button = PrimaryButton(look, verb, tooltip, self)
         self.progress = ProgressRow(self)
-        self.message = MessagePanel(look, self)
+        self.message, self.quality = MessagePanel(look, self), QualityMark(look, self)
         self.plain, self.advanced = ParamForm(()), ParamForm(())
         self._params_under: QWidget = self.model
-        self._themed: list[Any] = [self.pill, self.chips, self.button, self.message]
+        self._themed: list[Any] = [self.pill, self.chips, self.button, self.message, self.quality]
         self._lay_out()
         self.set_theme(look)
 
@@ -129,7 +130,7 @@ class Panel(QWidget):
         self._fold = new_fold(self._advanced_form)
         self._column.addWidget(self.pill)
         self._column.addLayout(self._form)
-        for widget in (self._fold, self.chips, self.button, self.progress, self.message):
+        for widget in (self._fold, self.chips, self.button, self.progress, self.message, self.quality):
             self._column.addWidget(widget)
         self._column.addStretch(1)
         self._scroll = scrolled(self._inner, self)

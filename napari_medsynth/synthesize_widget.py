@@ -49,7 +49,6 @@ class SynthesizeWidget(EngineWidget):
             self.trouble(problem)
             return
         self.panel.variations.clear()
-        self.panel.quality.clear()
         seeds = self.panel.seed_row.next_seeds()
         self._destination = Destination(self._viewer, plane, mask, self.model.key)
         self.launch(RunRequest(self._engine, self.model_id, {"mask": volume}, seeds, params))
@@ -58,10 +57,13 @@ class SynthesizeWidget(EngineWidget):
         """Put an image that was made under its mask."""
         if self._destination is not None:
             self.panel.variations.add(made, self._destination.place(made))
-            if self.panel.variations.isHidden():
-                self.panel.quality.show_recipe(made.recipe)
-            else:  # each of several has its own mark under its picture
-                self.panel.quality.clear()
+
+    def show_quality(self, made: Made) -> None:
+        """Show how good one image is; each of several has its own mark under its picture."""
+        if self.panel.variations.isHidden():
+            super().show_quality(made)
+        else:
+            self.panel.quality.clear()
 
     def look(self, device: DeviceInfo | None, seconds: float | None) -> tuple[Chip, ...]:
         """Check the shown plane of the mask against the model."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -42,3 +43,36 @@ def test_the_record_fits_a_recipe_and_says_value_and_threshold() -> None:
     assert "0.40" in record["adherence"]["says"]
     assert "0.50" in record["adherence"]["says"]
     assert record["intensity"]["grade"] == "good"
+
+
+def test_below_twenty_real_images_the_sentence_says_that_it_means_all_of_them() -> None:
+    few, many = (Badge.of(replace(CARD, count=count), 0.7, (20, 200), 0.3).sentences for count in (7, 20))
+    assert "all of 7 real images reach 0.50" in few[0]
+    assert "95 % of real images reach 0.50" in many[0]
+
+
+def test_of_several_parts_each_measure_is_that_of_its_worst_part() -> None:
+    parts = [Badge.of(CARD, 0.7, (20, 200), 0.3), Badge.of(CARD, 0.4, (20, 200), 0.3), Badge.of(CARD, 0.3, None, 0.9)]
+    badge = Badge.worst(parts)
+    assert [verdict.grade for verdict in badge.verdicts] == [Grade.LOOK, Grade.GOOD, Grade.COPY]
+    assert badge.sentences[0].startswith("2 of 3 tiles, first tile 2: ")
+    assert "0.40" in badge.sentences[0]
+    assert Badge.worst(parts[:1]) == parts[0]
+
+
+@pytest.mark.parametrize(
+    ("strangeness", "threshold", "grade"),
+    [(1.0, 1.5, Grade.GOOD), (1.6, 1.5, Grade.LOOK), (None, 1.5, Grade.UNKNOWN), (1.0, None, Grade.UNKNOWN)],
+)
+def test_a_result_drawn_on_an_image_is_judged_by_that_image(
+    strangeness: float | None, threshold: float | None, grade: Grade
+) -> None:
+    badge = Badge.of_input(Thresholds(strangeness=threshold), strangeness)
+    assert badge.grade is grade
+    assert badge.may_be_a_copy is None
+    assert Badge.of_recipe({"quality": badge.record()}) == badge
+
+
+@pytest.mark.parametrize("record", [None, {}, [], {"grade": "good"}, {"adherence": {"grade": "splendid", "says": "?"}}])
+def test_what_is_no_badge_is_none(record: object) -> None:
+    assert Badge.of_recipe({"quality": record}) is None

@@ -18,6 +18,8 @@ from medsynth_core.cli_params import add_param_flags
 from medsynth_core.cli_progress import duration
 from medsynth_core.client import connect
 from medsynth_core.protocol import ModelCard, to_json
+from medsynth_core.quality import KEY
+from medsynth_core.quality_words import Tally
 
 DEFAULT_MODEL = "nuclei-he"
 DONE, FAILED = 0, 1
@@ -41,7 +43,7 @@ def add_nuclei_arguments(parser: argparse.ArgumentParser) -> None:
 def nuclei(args: argparse.Namespace) -> int:
     """Make what the arguments ask for and return the exit status. Raises InputError, ModelError, JobError, ServiceError."""
     order = make_order(args)
-    outcomes: list[Outcome] = []
+    outcomes, tally = list[Outcome](), Tally()
     started = time.monotonic()
     with connect(name="msynth") as engine:
         card = find_card(engine.capabilities(), ENGINE, args.model)
@@ -49,7 +51,7 @@ def nuclei(args: argparse.Namespace) -> int:
         try:
             with contextlib.closing(maker.run()) as results:
                 for outcome in results:
-                    _tell(outcome, args.json)
+                    _tell(outcome, args.json, tally)
                     outcomes.append(outcome)
         except KeyboardInterrupt:
             print(f"{_summary(order, outcomes, started)}; run the same command again to go on", file=sys.stderr)
@@ -57,7 +59,7 @@ def nuclei(args: argparse.Namespace) -> int:
     pairs = laid(order, card)
     for layout in order.layouts:
         lay_out(layout, order.folder, nuclei_of(card), pairs)
-    print(_summary(order, outcomes, started), file=sys.stderr)
+    print(*filter(None, (_summary(order, outcomes, started), tally.line)), sep="\n", file=sys.stderr)
     return _status(order, outcomes)
 
 
@@ -81,11 +83,13 @@ def _status(order: Order, outcomes: list[Outcome]) -> int:
     return FAILED if problems else DONE
 
 
-def _tell(outcome: Outcome, as_json: bool) -> None:
+def _tell(outcome: Outcome, as_json: bool, tally: Tally) -> None:
     if outcome.problem is not None:
         print(f"{outcome.piece.name}: {outcome.problem}", file=sys.stderr)
     elif outcome.record is not None:
         print(json.dumps(to_json(outcome.record), sort_keys=True) if as_json else outcome.piece.image, flush=True)
+        if words := tally.add({KEY: outcome.record.quality}):
+            print(f"{outcome.piece.name}: {words}", file=sys.stderr)
 
 
 def _summary(order: Order, outcomes: list[Outcome], started: float) -> str:

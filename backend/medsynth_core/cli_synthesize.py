@@ -85,17 +85,19 @@ def synthesize_files(order: Order) -> Iterator[Saved]:
 
 
 def tell(images: Iterator[Saved], as_json: bool) -> bool:
-    """Print each image as it is saved, and how good it is; return whether one was kept out."""
-    kept_out = 0
+    """Print each image as it is saved and what is wrong with it, then how good they are; return whether one was kept out."""
+    kept_out, tally = 0, quality_words.Tally()
     for one in images:
         if one.kept_out:
             kept_out += 1
         else:
             print(json.dumps(one.recipe, sort_keys=True) if as_json else one.path)
-        if words := quality_words.told(one.recipe):
+        if words := tally.add(one.recipe):
             print(f"{one.path.name}: {words}", file=sys.stderr)
         if one.beside is not None:
             print(f"{one.path.name} cannot hold its recipe: it is in {one.beside.name}", file=sys.stderr)
+    if tally.line:
+        print(tally.line, file=sys.stderr)
     if kept_out:
         print(f"{kept_out} not saved: they may be copies of training images; {OVERRIDE} saves them, and says so", file=sys.stderr)
     return kept_out > 0

@@ -83,7 +83,8 @@ class Badge:
             return None
         told = {name: value for name, value in record.items() if isinstance(value, dict)}
         try:
-            return cls(tuple(Verdict(name, Grade(one["grade"]), str(one["says"])) for name, one in told.items()))
+            verdicts = tuple(Verdict(name, Grade(one["grade"]), str(one["says"])) for name, one in told.items())
+            return cls(verdicts) if verdicts else None
         except (KeyError, ValueError):
             return None  # of a newer service, in words that are not known here
 

@@ -11,7 +11,7 @@ import pytest
 
 from medsynth_core.errors import ModelTamperedError
 from medsynth_core.models.folder import finish_folder, verify
-from medsynth_core.protocol import ModelCard
+from medsynth_core.protocol import ModelCard, Thresholds
 from medsynth_core.protocol_training import TrainingLine
 from medsynth_core.training import keeping as training_keeping
 from medsynth_core.training.keeping import Keeping
@@ -155,3 +155,33 @@ def test_a_state_half_taken_away_is_none(keeping: Keeping) -> None:
     keeping.offer(1, 0.9, writes("step 1", 1))
     (keeping.folder / "best-000001" / "training" / "validation.json").unlink()
     assert keeping.best() is None
+
+
+def taught(keeping: Keeping) -> Thresholds:
+    """Let a judge be kept."""
+    partial, thresholds = keeping.folder / "judge.partial", Thresholds(adherence=0.7, count=9)
+    (partial / "judge").mkdir(parents=True)
+    (partial / "judge" / "judge.json").write_text("{}", "utf-8")
+    keeping.keep_judge(partial, thresholds)
+    return thresholds
+
+
+@pytest.mark.parametrize("validation", [0.5, math.nan])
+def test_a_judge_becomes_a_part_of_the_model_whatever_state_is_kept_and_however_often_it_is_settled(
+    keeping: Keeping, validation: float
+) -> None:
+    keeping.offer(1, validation, writes("step 1"))
+    assert keeping.thresholds is None
+    thresholds = taught(keeping)
+    card = keeping.settle()
+    assert keeping.settle() == card == verify(keeping.model)
+    assert card.quality == keeping.thresholds == thresholds
+    assert set(card.sha256) == {"part/config.json", "judge/judge.json"}
+
+
+def test_a_training_that_goes_on_writes_over_a_model_with_a_judge(keeping: Keeping) -> None:
+    taught(keeping)
+    keeping.settle()
+    writes("further")(keeping.model)
+    assert "judge/judge.json" in verify(keeping.model).sha256
+    assert keeping.settle().quality == keeping.thresholds

@@ -1,4 +1,4 @@
-"""The badge in napari: beside one image, under each of several, in the list of jobs; color and words are those of the card."""
+"""The badge in napari: in every panel, under each of several images, in the list of jobs; colors and words follow the card."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from qtpy.QtGui import QColor, QImage
 from qtpy.QtWidgets import QLabel, QWidget
@@ -19,6 +20,8 @@ from napari_medsynth import strokes, theme
 from napari_medsynth.jobs_list import JobsList
 from napari_medsynth.quality_mark import QualityMark
 from tests.gui.conftest import Desk, painted_mask
+from tests.gui.growing import Growth
+from tests.gui.sowing import Sowing
 from tests.scripted import Script
 
 pytestmark = pytest.mark.gui
@@ -94,6 +97,44 @@ def test_a_new_run_takes_the_old_badge_away(open_desk: Open, script: Script) -> 
     assert not desk.panel.quality.isVisible()
     assert desk.panel.quality.toolTip() == ""
     cancel(desk)
+
+
+def test_a_preview_says_whether_the_refiner_knows_such_images(open_refine: Open, script: Script) -> None:
+    strange = Badge.of_input(Thresholds(strangeness=1.4, count=165), 3.2)
+    script.badges, script.refines = {0: strange}, lambda mask: np.roll(mask, 2, axis=1)
+    desk = open_refine(mask=painted_mask())
+    desk.click_run()
+    desk.wait_idle()
+    assert desk.panel.quality.isVisible()
+    assert desk.panel.quality.text == "Quality: look at it"
+    assert "unlike those that the model has learned from" in desk.panel.quality.toolTip()
+
+
+def test_a_grown_volume_has_its_badge_beside_what_was_asked_and_got(open_tumor: Open, growth: Growth, tmp_path: Path) -> None:
+    growth.notes[KEY] = GOOD.record()  # type: ignore[assignment]  # a badge is no scalar, but stands among the notes
+    desk = open_tumor()
+    desk.click_run()
+    desk.wait_idle()
+    assert "27.5 ml" in desk.panel.grow.result.text()
+    assert desk.panel.quality.text == "Quality: good"
+    assert is_near(center_of(desk.panel.quality), theme.lamp_color(Lamp.GREEN, "dark"))
+    assert desk.widget.grab().save(str(tmp_path / "quality-tumor.png"))
+
+
+def test_one_pair_of_nuclei_has_its_badge_under_the_button_and_four_have_theirs_under_each(
+    open_nuclei: Open, sowing: Sowing
+) -> None:
+    sowing.notes[KEY] = POOR.record()
+    desk = open_nuclei()
+    desk.click_run()
+    desk.wait_idle()
+    assert desk.panel.quality.text == "Quality: look at it"
+    desk.panel.seed_row.restore(40, locked=True, count=4)
+    desk.click_run()
+    assert not desk.panel.quality.isVisible()
+    assert [mark.text for mark in desk.panel.variations.findChildren(QualityMark)][-4:] == [
+        f"seed {seed}" for seed in range(40, 44)
+    ]
 
 
 def cancel(desk: Desk) -> None:

@@ -6,6 +6,8 @@
     intensity    the grey levels between which 95 % of the training images lie
 
 Nothing that is held out is looked at, so that figures measured there stay honest. Nothing depends on the model that is judged.
+Where the tuning side has fewer than 20, the training side lends it up to a quarter of its own: what the judge has not learned
+from serves as well, though the model has.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -34,6 +37,8 @@ PLANTED, LEAST_FOUND = 200, 0.5
 CHANCE = 0.5
 """A judge that does no better than chance in more than 5 % of real images says nothing of a made one."""
 MOST_PAIRS = 1500
+ENOUGH, LENT = 20, 0.25
+T = TypeVar("T")
 Told = Callable[[str, int, float], None]
 """(network, step from 1, loss), called after each step; what it raises ends the teaching."""
 
@@ -64,7 +69,8 @@ class Lessons:
     pairs      what the segmenter learns
     known      small pictures (n, c, 64, 64) that stand for all that the model has learned from
     plants     some of them as a model might repeat them, from any place and turned; `ways` are those it may turn them
-    training   real results that models learn from; `tuning` real ones of the side to choose by
+    training   real results that it learns from; `tuning` real ones that neither it nor the model learns from
+    lent       real results that the model learns from and the judge does not; `also` their small pictures, for the index
     """
 
     pairs: Pairs
@@ -72,24 +78,40 @@ class Lessons:
     plants: Images
     training: tuple[Look, ...]
     tuning: tuple[Look, ...]
+    lent: tuple[Look, ...] = ()
+    also: Images | None = None
     ways: tuple[Way, ...] = MIRRORED
     copies: CopySettings | None = None
+
+    @property
+    def apart(self) -> tuple[Look, ...]:
+        """What thresholds are taken from."""
+        return (*self.tuning, *self.lent)
 
 
 def teach(lessons: Lessons, place: Path, teaching: Teaching) -> Thresholds:
     """Write a judge into the folder `place` and return the thresholds for the card.
 
-    Without a tuning side there is nothing to take thresholds from: then levels alone are judged, and nothing is written.
+    Of very few cases there is nothing to take thresholds from: then levels alone are judged, and nothing is written.
     """
-    thresholds = replace(_levels(lessons.training), count=len(lessons.tuning))
-    if not lessons.tuning:
+    thresholds = replace(_levels(lessons.training), count=len(lessons.apart))
+    if not lessons.apart:
         return thresholds
     pairs = lessons.pairs
     segmenter, _ = prepare_segmenter(teaching.kept, teaching.name, pairs, teaching.segmenter, teaching.told, teaching.device)
     halved(segmenter.cpu())
     known = _known(lessons, teaching) if teaching.with_index else None
     write_judge(place, pairs.labels, segmenter, teaching.segmenter.widths, known[0] if known else None)
-    return replace(thresholds, adherence=_adherence(segmenter, lessons.tuning), likeness=round(known[1], 4) if known else None)
+    return replace(thresholds, adherence=_adherence(segmenter, lessons.apart), likeness=round(known[1], 4) if known else None)
+
+
+def lent(training: Sequence[T], tuning: Sequence[T]) -> tuple[Sequence[T], Sequence[T]]:
+    """Return what a judge learns from, and what the training side lends to the tuning side.
+
+    The last ones are lent: cases are sorted by name, so what belongs together mostly stays together.
+    """
+    count = max(0, min(ENOUGH - len(tuning), int(LENT * len(training))))
+    return training[: len(training) - count], training[len(training) - count :]
 
 
 def every(count: int, most: int) -> list[int]:
@@ -104,17 +126,16 @@ def _known(lessons: Lessons, teaching: Teaching) -> tuple[Known, float] | None:
     network, _ = prepare_copy_network(teaching.kept, teaching.name, lessons.known, settings, teaching.told, teaching.device)
     halved(network.cpu())
     known = Known(network, _rounded(vectors(network, lessons.known)), lessons.ways)
-    usual = [known.of(look) for look in lessons.tuning]
+    usual = [known.of(look) for look in lessons.apart]
     threshold = float(np.percentile([value for value in usual if value is not None], PERCENTILE, method="higher"))
     chosen = lessons.plants[every(len(lessons.plants), PLANTED)]
     found = float((known.likeness(planted(chosen, seed=settings.seed)) > threshold).mean())
     teaching.told(f"likeness, copies found of {len(chosen)} planted", 0, found)
     if found < teaching.least_found:
         return None
-    if teaching.knows_tuning:
-        tuning = _rounded(vectors(network, np.concatenate([look.small for look in lessons.tuning])))
-        known = replace(known, index=np.concatenate([known.index, tuning]))
-    return known, threshold
+    tuning = [look.small for look in lessons.tuning] if teaching.knows_tuning else []
+    more = [part for part in (lessons.also, *tuning) if part is not None and len(part)]
+    return replace(known, index=np.concatenate([known.index, *(_rounded(vectors(network, part)) for part in more)])), threshold
 
 
 def _adherence(segmenter: PlainUNet, tuning: Sequence[Look]) -> float | None:

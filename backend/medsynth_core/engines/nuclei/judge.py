@@ -9,12 +9,12 @@ import numpy.typing as npt
 
 from medsynth_core.engines.nuclei.batches import draw_piece
 from medsynth_core.engines.nuclei.tiles import PIXELS, Tile, patches
-from medsynth_core.evaluation.copies import CopySettings
+from medsynth_core.evaluation.copies import SIDE, CopySettings
 from medsynth_core.evaluation.copies_search import ALL_WAYS
 from medsynth_core.evaluation.copies_tiles import LEARNED_STRIDE, SHIFTED, pieces_of, quartered
 from medsynth_core.evaluation.generator import Images, Pairs
 from medsynth_core.evaluation.looks import Look, at_most, labels_at_most, small_of
-from medsynth_core.evaluation.teaching import MOST_PAIRS, PLANTED, Lessons, every
+from medsynth_core.evaluation.teaching import MOST_PAIRS, PLANTED, Lessons, every, lent
 
 MOST_PIECES = 16
 """So many pieces of a large tile are looked at, evenly spread."""
@@ -34,12 +34,20 @@ def look_of(image: npt.NDArray[np.uint8], instances: npt.NDArray[np.integer]) ->
 
 def lessons_of(training: Sequence[Tile], tuning: Sequence[Tile], seed: int) -> Lessons:
     """Return what a judge learns from. A training may have used any place of a tile, turned: so are copies looked for."""
-    learned, chosen_by = (
-        tuple(look_of(patch.image, patch.instances) for tile in tiles for patch in patches(tile)) for tiles in (training, tuning)
+    training, also = lent(training, tuning)
+    learned, chosen_by, lent_ones = (
+        tuple(look_of(patch.image, patch.instances) for tile in tiles for patch in patches(tile))
+        for tiles in (training, tuning, also)
     )
     some, rng = every(len(learned), MOST_PAIRS), np.random.default_rng(seed)
     pictures, masks = (np.concatenate([getattr(learned[i], name) for i in some]) for name in ("pictures", "labels"))
-    known: Images = np.concatenate([pieces_of(quartered(tile.image), LEARNED_STRIDE) for tile in training])
+    known = _pieces(training)
     plants = np.stack([quartered(draw_piece(training, rng).image) for _ in range(PLANTED)])
     pairs = Pairs(pictures, masks, np.zeros((len(some), 0), np.int64), labels=2)
-    return Lessons(pairs, known, plants, learned, chosen_by, ALL_WAYS, CopySettings(jitter=SHIFTED))
+    moved = CopySettings(jitter=SHIFTED)
+    return Lessons(pairs, known, plants, learned, chosen_by, lent_ones, _pieces(also), ALL_WAYS, moved)
+
+
+def _pieces(tiles: Sequence[Tile]) -> Images:
+    nothing: Images = np.zeros((0, 3, SIDE, SIDE), np.uint8)
+    return np.concatenate([nothing, *(pieces_of(quartered(tile.image), LEARNED_STRIDE) for tile in tiles)])

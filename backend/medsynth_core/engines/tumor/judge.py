@@ -13,7 +13,7 @@ from medsynth_core.engines.tumor.stacks import Stack
 from medsynth_core.evaluation.flicker import showing
 from medsynth_core.evaluation.generator import Images, Pairs
 from medsynth_core.evaluation.looks import Look, small_of
-from medsynth_core.evaluation.teaching import MOST_PAIRS, Lessons, every
+from medsynth_core.evaluation.teaching import MOST_PAIRS, Lessons, every, lent
 from medsynth_core.evaluation.volume_segmenter import slice_pairs, with_neighbors
 
 MOST_SLICES = 12
@@ -52,19 +52,29 @@ def look_of(image: Levels, mask: Levels) -> Look:
 
 def lessons_of(training: Sequence[Stack], tuning: Sequence[Stack]) -> Lessons:
     """Return what a judge learns from."""
-    learned, chosen_by = (
-        [(_levels(stack.image), (stack.mask > 0.5).astype(np.uint8)) for stack in side] for side in (training, tuning)
-    )
+    training, also = lent(training, tuning)
+    learned, chosen_by, lent_ones = (_volumes(side) for side in (training, tuning, also))
     pairs = slice_pairs((image, mask > 0) for image, mask in learned)
-    some = every(len(pairs), MOST_PAIRS)
-    known: Images = np.concatenate([small_of(planes) for image, _ in learned if len(planes := showing(image[:, None]))])
+    some, known = every(len(pairs), MOST_PAIRS), _planes(learned)
     return Lessons(
         Pairs(pairs.images[some], pairs.masks[some], pairs.options[some], pairs.labels),
         known,
         known,
         tuple(look_of(*volume) for volume in learned),
         tuple(look_of(*volume) for volume in chosen_by),
+        tuple(look_of(*volume) for volume in lent_ones),
+        _planes(lent_ones),
     )
+
+
+def _volumes(stacks: Sequence[Stack]) -> list[tuple[Levels, Levels]]:
+    return [(_levels(stack.image), (stack.mask > 0.5).astype(np.uint8)) for stack in stacks]
+
+
+def _planes(volumes: Sequence[tuple[Levels, Levels]]) -> Images:
+    """Return all slices that show something, as they are searched for."""
+    found = (showing(image[:, None]) for image, _ in volumes)
+    return np.concatenate([_NOTHING, *(small_of(planes) for planes in found if len(planes))])
 
 
 _NOTHING: Images = np.zeros((0, 1, 64, 64), np.uint8)

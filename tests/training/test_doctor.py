@@ -146,6 +146,33 @@ def test_the_doctor_says_the_same_for_refine(here: Path) -> None:
     assert len(found) == len(DEFECTS)
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"base": "brain-slice"}, "base brain-slice has 1 of 3 channels: choose another base or use --grey"),
+        ({"base": "polyp", "grey": True}, "base polyp has 3 of 1 channels: choose another base"),
+        ({"preset": "flow-map"}, "preset flow-map distils a trained model"),
+        ({"engine": "refine", "preset": "coarse-published", "base": "refiner"}, "a coarse network starts anew"),
+        ({"engine": "refine", "base": "polyp-coarse"}, "base is polyp-coarse, a coarse network"),
+    ],
+)
+def test_a_base_that_does_not_go_with_the_rest_stops_before_the_training_does(
+    here: Path, changes: dict[str, object], said: str
+) -> None:
+    request = request_on(here, **changes)
+    (finding,) = stopping(report_on(here, **changes))
+    assert said in finding.says
+    assert (finding.cases, finding.excludable) == ((), False)
+    with pytest.raises(ParameterError) as refusal:
+        prepared(request, order_of(request))
+    assert str(refusal.value) == finding.says
+
+
+@pytest.mark.parametrize(("engine", "base"), [("synthesize", "polyp"), ("refine", "refiner")])
+def test_a_base_of_the_same_kind_stops_nothing(here: Path, engine: str, base: str) -> None:
+    assert report_on(here, engine=engine, base=base).ready
+
+
 def test_every_engine_that_can_be_trained_has_a_doctor() -> None:
     for name in ("synthesize", "refine", "tumor", "nuclei"):
         assert get_engine(name).recipe is not None

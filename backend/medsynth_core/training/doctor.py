@@ -7,10 +7,10 @@ findings.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from medsynth_core.errors import TrainingDataError
+from medsynth_core.errors import ParameterError, TrainingDataError
 from medsynth_core.protocol_training import Defect, DoctorReport, Facts, Finding, Severity
 from medsynth_core.training.findings import worst_first
 from medsynth_core.training.pair_survey import PairSurvey
@@ -42,6 +42,18 @@ def report(engine: str, examination: Callable[[], Examined], thumbnails: Path) -
         return DoctorReport(engine, NOTHING, (finding,))
     findings, count = write_thumbnails(worst_first(examined.findings), examined.sketch, thumbnails)
     return DoctorReport(engine, examined.facts, findings, count)
+
+
+def with_terms(examined: Examined, check: Callable[[], None]) -> Examined:
+    """Return what was found with what `check` raises of the order itself: a preset and a base that do not go together stop a
+    training as a file does."""
+    try:
+        check()
+    except ParameterError as problem:
+        fix = "Choose another base or preset."
+        finding = Finding(Defect.OTHER, Severity.STOPS, (), str(problem), fix, excludable=False)
+        return replace(examined, findings=(finding, *examined.findings))
+    return examined
 
 
 def examined_pairs(survey: PairSurvey) -> Examined:

@@ -21,7 +21,7 @@ from medsynth_core.engines.refine.coarse_presets import (
     get_coarse_preset,
     get_coarse_starter,
 )
-from medsynth_core.errors import LabelError, ParameterError, TrainingDataError
+from medsynth_core.errors import LabelError, TrainingDataError
 from medsynth_core.evaluation.jitter import move
 from medsynth_core.formats import read, read_mask
 from medsynth_core.imaging.grid import labels_to_grid
@@ -119,8 +119,6 @@ class CoarseRecipe(FromPreset):
 
 def prepare_coarse(data: Path, order: TrainingOrder) -> CoarseRecipe:
     """Return the recipe for a training folder. Raises TrainingDataError with the list of offenders before anything starts."""
-    if order.base is not None:
-        raise ParameterError(f"base is {order.base.name}: a coarse network starts anew; leave --base out")
     starter = get_coarse_starter(order.starter) if order.starter else None
     preset = _preset(order)
     survey = survey_order(data, order, starter.source.columns(data) if starter else None)

@@ -21,13 +21,28 @@ from medsynth_core.training.sides import SIDES, Sides
 
 def prepare(data: Path, order: TrainingOrder) -> Recipe:
     """Return the recipe for a training folder. Raises TrainingDataError with the list of offenders before anything starts."""
-    from medsynth_core.engines.refine.coarse_presets import COARSE_PRESETS, COARSE_STARTERS
-
-    if order.preset in COARSE_PRESETS or order.starter in COARSE_STARTERS:
+    check_terms(order)
+    if _draws_first(order):
         from medsynth_core.engines.refine.coarse_recipe import prepare_coarse
 
         return prepare_coarse(data, order)
     return _shipped(data, order) if order.starter else _own(data, order)
+
+
+def check_terms(order: TrainingOrder) -> None:
+    """Raise ParameterError for a preset and a base that do not go together."""
+    if order.base is None:
+        return
+    if _draws_first(order):
+        raise ParameterError(f"base is {order.base.name}: a coarse network starts anew; leave --base out")
+    if read_card(order.base).role:
+        raise ParameterError(f"base is {order.base.name}, a coarse network: a refiner goes on from a refiner; choose another")
+
+
+def _draws_first(order: TrainingOrder) -> bool:
+    from medsynth_core.engines.refine.coarse_presets import COARSE_PRESETS, COARSE_STARTERS
+
+    return order.preset in COARSE_PRESETS or order.starter in COARSE_STARTERS
 
 
 def surveyed(data: Path, order: TrainingOrder) -> PairSurvey:

@@ -114,10 +114,10 @@ def recipe(data: Path, order: TrainingOrder) -> Recipe:
 
 def examine(data: Path, order: TrainingOrder) -> Examined:
     """Return what the doctor finds in a folder."""
-    from medsynth_core.engines.synthesize.prepare import surveyed
-    from medsynth_core.training.doctor import examined_pairs
+    from medsynth_core.engines.synthesize.prepare import check_terms, surveyed
+    from medsynth_core.training.doctor import examined_pairs, with_terms
 
-    return examined_pairs(surveyed(data, order))
+    return with_terms(examined_pairs(surveyed(data, order)), lambda: check_terms(order))
 
 
 def _single_slice(mask: Volume) -> npt.NDArray[np.generic]:

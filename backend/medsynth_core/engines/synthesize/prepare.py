@@ -51,6 +51,7 @@ def prepare(data: Path, order: TrainingOrder) -> SynthesizeRecipe | StableDiffus
     if base is not None and is_stable_diffusion(base):
         _refuse_unlabeled(order, "the Stable Diffusion backbone has seen images enough: leave --unlabeled out")
         return _on_stable_diffusion(data, order, base)
+    check_terms(order)
     preset = _adjusted(_preset(order), order)
     if preset.objective == "flow-map":
         _refuse_unlabeled(order, "preset flow-map learns from its teacher: give --unlabeled to the teacher's training")
@@ -60,6 +61,24 @@ def prepare(data: Path, order: TrainingOrder) -> SynthesizeRecipe | StableDiffus
         material = replace(material, card=card)
     bare = _bare_arrays(material)
     return SynthesizeRecipe(preset, *_arrays(material), material.card, order.seed, base, order.device, material.ledger, bare)
+
+
+def check_terms(order: TrainingOrder) -> None:
+    """Raise ParameterError for a preset and a compact base that do not go together, or a base of other channels."""
+    if order.base is None:
+        if _preset(order).objective == "flow-map":
+            raise ParameterError("preset flow-map distils a trained model: name it with --base")
+        return
+    if not (order.base / "card.json").is_file() or is_stable_diffusion(order.base):
+        return
+    base, channels = read_card(order.base), get_starter(order.starter).card.channels if order.starter else _channels(order)
+    if base.channels != channels:
+        way_out = " or use --grey" if base.channels < channels else ""
+        raise ParameterError(f"base {base.id} has {base.channels} of {channels} channels: choose another base{way_out}")
+
+
+def _channels(order: TrainingOrder) -> int:
+    return 1 if order.grey else 3
 
 
 def _preset(order: TrainingOrder) -> Preset:
@@ -151,9 +170,8 @@ def _arrays(material: _Material) -> tuple[PairArrays, PairArrays]:
 
 def _going_on(card: ModelCard, preset: Preset, base: ModelCard) -> tuple[ModelCard, Preset]:
     """Return card and preset of a training that goes on from `base`: its grid and vocabulary must serve the new data too."""
-    for field in ("channels", "options"):
-        if getattr(card, field) != getattr(base, field):
-            raise ParameterError(f"{field} of the data and of the base model {base.id} differ: choose another base")
+    if card.options != base.options:
+        raise ParameterError(f"options of the data and of the base model {base.id} differ: choose another base")
     if {label.value for label in card.labels} != {label.value for label in base.labels}:
         raise ParameterError(f"label values of the data and of the base model {base.id} differ: renumber the masks")
     at_full_size = replace(preset, stages=((1.0, base.size[0]),))
@@ -170,7 +188,7 @@ def _own_card(data: Path, order: TrainingOrder, sides: Sides[Pair], preset: Pres
         id=order.model_id,
         title=order.title or order.model_id,
         engine="synthesize",
-        channels=1 if order.grey else 3,
+        channels=_channels(order),
         size=(side, side),
         labels=_labels(order, sides.seen, side),
         license=order.license,

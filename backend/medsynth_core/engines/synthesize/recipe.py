@@ -21,7 +21,6 @@ from medsynth_core.engines.synthesize.model import CompactModel, guided, no_cont
 from medsynth_core.engines.synthesize.network import Denoiser, HintEncoder, LinearHint
 from medsynth_core.engines.synthesize.objective import Batch, mask_hint
 from medsynth_core.engines.synthesize.presets import Preset
-from medsynth_core.errors import ParameterError
 from medsynth_core.evaluation.teaching import Teaching, teach
 from medsynth_core.protocol import ModelCard, Thresholds
 from medsynth_core.training.curves import mosaic, samples_shown
@@ -95,8 +94,7 @@ class SynthesizeRecipe(FromPreset):
 
     @functools.cached_property
     def _teacher(self) -> CompactModel:
-        if self.base is None:
-            raise ParameterError(f"preset {self.preset.name} distils a trained model: name it with --base")
+        assert self.base is not None  # see `prepare.check_terms`
         return CompactModel.load(self.base, self.device)
 
     def _flow_map_loss(

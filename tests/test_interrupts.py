@@ -6,11 +6,9 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
 import numpy as np
 import pytest
@@ -20,71 +18,20 @@ from medsynth_core import cli_refine
 from medsynth_core.cli import main
 from medsynth_core.interrupts import each, held_back, mapped, rounds
 from tests.scripted_refine import Script, ScriptedRefiner
+from tests.striking import alarm, spread, struck
 
 LOOKED_INTO = ("/concurrent/futures/", "/threading.py", "/medsynth_core/interrupts.py", "/medsynth_core/cli_batch.py")
 """The files in which the interrupt strikes: they take locks that other threads want, or call what does."""
-PLACES = 30
-MOST_SECONDS = 10
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 
 
-class HangError(BaseException):
-    """It did not end. Not an Exception, as the border of the command must not make a sentence of it."""
-
-
 @pytest.fixture(autouse=True)
 def ends(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Let a test that hangs fail: the alarm reaches the main thread where it waits for a lock, too."""
+    """Short turns, and an end to a test that hangs."""
     monkeypatch.setattr("medsynth_core.interrupts.LOOK_SECONDS", 0.01)
-
-    def ring(*_: object) -> None:
-        raise HangError(f"not ended after {MOST_SECONDS} s")
-
-    before = signal.signal(signal.SIGALRM, ring)
-    yield
-    signal.setitimer(signal.ITIMER_REAL, 0)
-    signal.signal(signal.SIGALRM, before)
-
-
-class Strike:
-    """Counts the instructions of the files looked into, and presses Ctrl-C before the one numbered `at`."""
-
-    def __init__(self, at: int) -> None:
-        self._at, self.count, self.where = at, 0, ""
-
-    def __call__(self, frame: FrameType, event: str, _: Any) -> Strike | None:
-        if not any(name in frame.f_code.co_filename for name in LOOKED_INTO):
-            return None
-        frame.f_trace_opcodes = True
-        if event == "opcode":
-            self.count += 1
-            if self.count == self._at:
-                sys.settrace(None)
-                self.where = f"{frame.f_code.co_qualname}, line {frame.f_lineno}"
-                signal.raise_signal(signal.SIGINT)
-        return self
-
-
-def struck(at: int, run: Callable[[], Any]) -> tuple[Any, Strike]:
-    """Return what `run` gives when Ctrl-C strikes at an instruction: its result, or "interrupted"; and the striker."""
-    strike = Strike(at)
-    signal.setitimer(signal.ITIMER_REAL, MOST_SECONDS)
-    sys.settrace(strike)
-    try:
-        return run(), strike
-    except KeyboardInterrupt:
-        return "interrupted", strike
-    except HangError as problem:
-        pytest.fail(f"interrupted in {strike.where}: {problem}")
-    finally:
-        sys.settrace(None)
-        signal.setitimer(signal.ITIMER_REAL, 0)
-
-
-def spread(count: int) -> range:
-    """Return places all over `count` instructions; the step is no multiple of the lengths of short loops."""
-    return range(1, count, max(1, count // PLACES) | 1)
+    with alarm():
+        yield
 
 
 def work(job: int) -> int:
@@ -100,9 +47,9 @@ def test_wherever_ctrl_c_strikes_a_pool_ends_and_so_do_its_threads() -> None:
     def run() -> list[int]:
         return mapped(pool(), work, range(4))
 
-    _, whole = struck(0, run)
+    _, whole = struck(0, run, LOOKED_INTO)
     for at in spread(whole.count):
-        result, strike = struck(at, run)
+        result, strike = struck(at, run, LOOKED_INTO)
         assert result == ("interrupted" if strike.where else [0, 10, 20, 30]), strike.where
         for thread in threading.enumerate():
             if thread.name.startswith("struck"):
@@ -127,10 +74,10 @@ def test_wherever_ctrl_c_strikes_a_command_it_ends_and_says_so(
         return status
 
     assert run() == 0  # all is imported
-    _, whole = struck(0, run)
+    _, whole = struck(0, run, LOOKED_INTO)
     for at in spread(whole.count):
         capsys.readouterr()
-        status, strike = struck(at, run)
+        status, strike = struck(at, run, LOOKED_INTO)
         if strike.where:
             assert status == 130, strike.where
             assert capsys.readouterr().err.endswith("msynth: interrupted\n")

@@ -143,7 +143,10 @@ def _run(folder: TrainingFolder, orders: Orders) -> None:
     def report(progress: TrainingProgress) -> None:
         orders.tell(step=progress.step, seconds_left=progress.seconds_left)
 
-    run_training(recipe, folder.model, order.device, report, control=orders)
+    def say(words: str) -> None:
+        orders.tell(notices=(*recipe.notices, words))
+
+    run_training(recipe, folder.model, order.device, report, control=orders, say=say)
     last = max((line.step for line in folder.keeping.lines()), default=0)
     LOG.info("ended after step %s", last)
     orders.end(finished=last == recipe.steps)
@@ -183,12 +186,21 @@ def explained(problem: Exception) -> tuple[str, str]:
         return problem.code, str(problem)
     if isinstance(problem, MemoryError) or hardware.is_out_of_memory(problem):
         return "out_of_memory", "the training needs more memory than there is: choose a smaller batch or preset"
-    if isinstance(problem, OSError) and problem.errno in (errno.ENOSPC, errno.EDQUOT):
+    if _finds_no_room(problem):
         return "storage_full", "the disk is full: make some room, then let the training go on"
     if isinstance(problem, OSError) and problem.filename:
         name = Path(str(problem.filename)).name
         return InputError.code, f"{name} cannot be used: {problem.strerror}; see that it is there and may be read"
     raise problem
+
+
+def _finds_no_room(problem: Exception) -> bool:
+    """Return whether the disk is full. Weights are written by a library that says so in words alone."""
+    full = (errno.ENOSPC, errno.EDQUOT)
+    if isinstance(problem, OSError):
+        return problem.errno in full
+    said = str(problem) if type(problem).__name__ == "SafetensorError" else ""
+    return any(f"(os error {number})" in said for number in full)
 
 
 if __name__ == "__main__":

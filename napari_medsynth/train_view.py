@@ -77,7 +77,8 @@ class TrainingView(QWidget):
             _say(self.card, without_model(training.state) if sought else "")
         else:
             title = f"\N{LEFT-POINTING DOUBLE ANGLE QUOTATION MARK}{card.title}\N{RIGHT-POINTING DOUBLE ANGLE QUOTATION MARK}"
-            _say(self.card, "\n".join((f"The model {title} is in the list:", *card_lines(card, training.best_step))))
+            lines = card_lines(card, training.best_step, training.request.base)
+            _say(self.card, "\n".join((f"The model {title} is in the list:", *lines)))
         self.use.setVisible(card is not None)
 
     def set_theme(self, name: str) -> None:

@@ -131,15 +131,17 @@ def show_time(seconds: float) -> str:
     return show_seconds(seconds) if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def card_lines(card: ModelCard, best_step: int) -> tuple[str, ...]:
-    """Return what a new model is, line by line."""
+def card_lines(card: ModelCard, best_step: int, base: str = "") -> tuple[str, ...]:
+    """Return what a new model is, line by line; `base` is the model that it went on from."""
     size = f"{card.size[0]} × {card.size[1]} pixels, " if all(card.size) else ""
     labels = ", ".join(label.name for label in card.labels if label.value)
     lines = (
         f"{size}{_counted(card.channels, 'channel')}" + (f", labels: {labels}" if labels else ""),
         f"learned from {card.trained_on}" if card.trained_on else card.data,
+        f"went on from {base}, under its terms too" if base else "",
         f"best at step {best_step}" if best_step else f"{card.steps} steps",
         f"license of the data: {card.license}",
+        "" if card.commercial_use else "not for commercial use",
     )
     return tuple(line for line in lines if line)
 

@@ -12,7 +12,7 @@ from medsynth_core.engines.nuclei.starters import CARD, NOTES, NUCLEI_HE, PRESET
 from medsynth_core.engines.nuclei.subset import ALL_PERCENT, chosen
 from medsynth_core.engines.nuclei.tiles import PIXELS, RULES, Tile, patches, read_tiles
 from medsynth_core.errors import ParameterError, TrainingDataError
-from medsynth_core.models.card import read_card
+from medsynth_core.models.card import derived, read_card
 from medsynth_core.protocol import ModelCard
 from medsynth_core.training.ledger import Ledger
 from medsynth_core.training.nuclei_sets import NUCLEI, said_group
@@ -77,8 +77,7 @@ def _going_on(card: ModelCard, base: ModelCard) -> ModelCard:
     """Return the card of a training that goes on from `base`, under its terms too."""
     if base.engine != card.engine:
         raise ParameterError(f"base {base.id} is a model of {base.engine}: choose one of {card.engine}")
-    notes = f"{card.notes} Weights derived from {base.id} ({base.license}): its terms apply too."
-    return replace(card, notes=notes, steps=base.steps, commercial_use=base.commercial_use)
+    return derived(card, base)
 
 
 def _counted(training: tuple[Pair, ...], cells: tuple[Tile, ...], kept: tuple[Tile, ...], order: TrainingOrder) -> str:

@@ -10,7 +10,7 @@ from medsynth_core.engines.refine.recipe import RefineRecipe
 from medsynth_core.engines.refine.sources import SOURCES, items_of, read_source
 from medsynth_core.engines.refine.starters import CARD, PRESET, REFINER
 from medsynth_core.errors import ParameterError
-from medsynth_core.models.card import read_card
+from medsynth_core.models.card import derived, read_card
 from medsynth_core.protocol import ModelCard
 from medsynth_core.training.order import TrainingOrder
 from medsynth_core.training.pair_survey import ANY_LABEL, LABELED, PairSurvey, survey_order
@@ -95,9 +95,7 @@ def _own_card(data: Path, order: TrainingOrder, sides: Sides[Pair], preset: Pres
 
 def _going_on(card: ModelCard, preset: Preset, base: ModelCard) -> tuple[ModelCard, Preset]:
     """Return card and preset of a training that goes on from `base`, on its grid and under its terms too."""
-    notes = f"{card.notes} Weights derived from {base.id} ({base.license}): its terms apply too."
-    terms = replace(card, size=base.size, steps=base.steps, notes=notes, commercial_use=base.commercial_use)
-    return terms, replace(preset, pixels=base.size[0])
+    return replace(derived(card, base), size=base.size), replace(preset, pixels=base.size[0])
 
 
 def _adjusted(preset: Preset, order: TrainingOrder) -> Preset:

@@ -16,7 +16,7 @@ from medsynth_core.engines.synthesize.presets import COMPACT, Preset, get_preset
 from medsynth_core.engines.synthesize.recipe import SynthesizeRecipe
 from medsynth_core.engines.synthesize.starters import RESEARCH_NOTE, get_starter
 from medsynth_core.errors import ParameterError
-from medsynth_core.models.card import read_card
+from medsynth_core.models.card import derived, read_card
 from medsynth_core.protocol import LabelInfo, ModelCard, ParamInfo, ParamKind
 from medsynth_core.training.labels import vocabulary_of
 from medsynth_core.training.ledger import Ledger, sealed
@@ -58,7 +58,7 @@ def prepare(data: Path, order: TrainingOrder) -> SynthesizeRecipe | StableDiffus
     material = _read(data, order, preset, base)
     if base is not None:
         card, preset = _going_on(material.card, preset, read_card(base))
-        material = replace(material, card=card)
+        material = replace(material, card=card if order.starter else derived(card, read_card(base)))
     bare = _bare_arrays(material)
     return SynthesizeRecipe(preset, *_arrays(material), material.card, order.seed, base, order.device, material.ledger, bare)
 

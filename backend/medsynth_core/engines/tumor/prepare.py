@@ -13,6 +13,7 @@ from medsynth_core.engines.tumor.stacks import FIELD_MM, PIXEL_MM, PIXELS, Stack
 from medsynth_core.engines.tumor.starters import CARD, LGG_FLAIR, PRESET, STACK_HEIGHT_MM, TUMOR
 from medsynth_core.engines.tumor.style import style_of
 from medsynth_core.errors import ParameterError
+from medsynth_core.models.card import derived, read_card
 from medsynth_core.protocol import ModelCard
 from medsynth_core.training.order import TrainingOrder
 from medsynth_core.training.sides import Sides, only
@@ -31,6 +32,8 @@ def prepare(data: Path, order: TrainingOrder) -> TumorRecipe:
     stacks = read_stacks(sides.training, options)
     prior = learned_prior(stacks)
     card = replace(_card(data, order, sides), figures=prior.figures())
+    if order.base is not None and not order.starter:
+        card = derived(card, read_card(order.base))
     recipe = TumorRecipe(
         _preset(order), stacks, read_stacks(sides.tuning, options), prior, card, order.seed, order.base, order.device
     )

@@ -14,7 +14,7 @@ from medsynth_core.models.folder import verify
 from medsynth_core.protocol_training import TrainingRequest
 from medsynth_core.training.control import NoControl, Wish
 from medsynth_core.training.keeping import Keeping
-from medsynth_core.training.recipe import Recipe
+from medsynth_core.training.recipe import FromPreset, Recipe
 from tests.toy_pairs import write_pairs
 
 STEPS = 6
@@ -25,11 +25,17 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_pairs(tmp_path_factory.mktemp("data"), count=30)
 
 
-@pytest.fixture
-def always(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let trainings of few steps teach a judge, too, in as few steps."""
+def no_trials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let toys of few steps teach a judge, too, in as few steps."""
     monkeypatch.setattr(_judging, "SHARE", 1)
     monkeypatch.setattr(_judging, "LEAST_STEPS", 1)
+    monkeypatch.setattr(FromPreset, "is_trial", False)
+
+
+@pytest.fixture
+def always(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trials are trainings like any other."""
+    no_trials(monkeypatch)
 
 
 def recipe(data: Path) -> Recipe:
@@ -65,17 +71,26 @@ def test_a_finished_model_has_its_judge_and_the_thresholds_on_its_card(data: Pat
 
 def test_the_weights_are_the_same_with_and_without_a_judge(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert trained(data, tmp_path / "without") == []
-    monkeypatch.setattr(_judging, "SHARE", 1)
-    monkeypatch.setattr(_judging, "LEAST_STEPS", 1)
+    no_trials(monkeypatch)
     trained(data, tmp_path / "with")
     plain, judged = (verify(tmp_path / name).sha256 for name in ("without", "with"))
     assert plain == {name: digest for name, digest in judged.items() if not name.startswith("judge/")}
     assert len(judged) > len(plain)
 
 
-def test_a_trial_of_few_steps_teaches_no_judge(data: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("what", ["few steps", "a toy"])
+def test_a_trial_teaches_no_judge(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    no_trials(monkeypatch)
+    monkeypatch.setattr(_judging, "LEAST_STEPS", STEPS + 1 if what == "few steps" else 1)
+    monkeypatch.setattr(FromPreset, "is_trial", what == "a toy")
     assert trained(data, tmp_path) == []
     assert not (tmp_path / "judge").exists()
+
+
+def test_presets_to_try_the_way_are_trials_and_others_are_not(data: Path) -> None:
+    assert recipe(data).is_trial
+    request = TrainingRequest("synthesize", str(data), "mine", preset="compact", steps=STEPS)
+    assert not prepared(request, order_of(request)).is_trial
 
 
 @pytest.mark.usefixtures("always")

@@ -18,7 +18,7 @@ from medsynth_core.training.keeping import Keeping
 from medsynth_core.training.recipe import Recipe
 
 SHARE, LEAST_STEPS = 10, 20
-"""A training so short that its share is below these steps is a trial: it teaches no judge."""
+"""A training so short that its share is below these steps teaches no judge, nor does one of a toy preset."""
 SAID = "First the judge of its results learns: what it measures stands beside each of them."
 
 
@@ -29,7 +29,7 @@ class _LeftOffError(Exception):
 def teach_judge(recipe: Recipe, keeping: Keeping, device: str, control: Control, say: Callable[[str], None]) -> None:
     """Put what results will be judged by into the training's folder, unless it is there or the training is a trial."""
     share = recipe.steps // SHARE
-    if share < LEAST_STEPS or keeping.thresholds is not None:
+    if recipe.is_trial or share < LEAST_STEPS or keeping.thresholds is not None:
         return
     done, partial = max((line.step for line in keeping.lines()), default=0), keeping.folder / "judge.partial"
 

@@ -13,6 +13,9 @@ from torch import Tensor, nn
 from medsynth_core.protocol import ModelCard, Thresholds
 from medsynth_core.training.ledger import Ledger
 
+TOY = "toy"
+"""How the names of presets end that are there to try the way."""
+
 
 class Recipe(Protocol):
     """One training: its networks, its loss at a step, and how the result is shown and saved.
@@ -31,6 +34,10 @@ class Recipe(Protocol):
     @property
     def seed(self) -> int:
         """Return what all chance of the training follows from."""
+
+    @property
+    def is_trial(self) -> bool:
+        """Return whether it is there to try the way, not the model."""
 
     @property
     def notices(self) -> tuple[str, ...]:
@@ -72,6 +79,10 @@ class Schedule(Protocol):
     """What every preset says about a training."""
 
     @property
+    def name(self) -> str:
+        """Return what it is chosen by."""
+
+    @property
     def steps(self) -> int:
         """Return the optimizer steps of the whole training."""
 
@@ -97,6 +108,11 @@ class FromPreset:
     def learning_rate(self) -> float:
         """AdamW's step size after the warm-up."""
         return self.preset.learning_rate
+
+    @property
+    def is_trial(self) -> bool:
+        """Whether the preset is one of the toys."""
+        return self.preset.name.endswith(TOY)
 
     def before(self, step: int, networks: nn.ModuleDict, average: nn.ModuleDict) -> None:
         """Most trainings have one stage and nothing to get ready for."""

@@ -17,6 +17,7 @@ from medsynth_core.engines.nuclei.tiles import RULES
 from medsynth_core.engines.tumor.prepare import surveyed
 from medsynth_core.errors import ParameterError, TrainingDataError
 from medsynth_core.protocol_training import Defect, DoctorReport, Finding, Severity, TrainingRequest
+from medsynth_core.training.ledger import ledger_of, write_ledger
 from medsynth_core.training.pair_survey import survey_order
 from tests.toy_pairs import disc, picture, save
 from tests.toy_volumes import head, save_volume, write_patients
@@ -185,3 +186,16 @@ def test_tiles_without_nuclei_and_nuclei_saved_as_one_are_warned_of(tiles: Path)
     warned = {finding.defect: finding.cases for finding in report.findings if finding.severity is Severity.WARNS}
     assert warned[Defect.EMPTY_MASK] == ("t1",)
     assert warned[Defect.LABELS] == ("t2",)
+
+
+def test_held_out_heads_that_taught_the_base_are_told_of(heads: Path, tmp_path: Path) -> None:
+    order = order_of(TrainingRequest("tumor", str(heads), "mine"))
+    there = surveyed(heads, order)
+    met, base = there.sides.held_out, tmp_path / "base"
+    assert met
+    base.mkdir()
+    write_ledger(ledger_of(there.marks(met)), base)
+    (finding,) = (one for one in surveyed(heads, replace(order, base=base)).findings if one.defect is Defect.LEAKAGE)
+    assert finding.severity is Severity.WARNS
+    assert set(finding.cases) == {case.name for case in met}
+    assert not [one for one in there.findings if one.defect is Defect.LEAKAGE]

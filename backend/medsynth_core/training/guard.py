@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from medsynth_core.errors import TrainingDataError
-from medsynth_core.training.ledger import Entry, Ledger, Mark, ledger_of, sealed
+from medsynth_core.protocol_training import Defect, Finding
+from medsynth_core.training.findings import counted, named, warns
+from medsynth_core.training.ledger import Entry, Ledger, Mark, ledger_of, read_ledger, sealed
 from medsynth_core.training.sides import CaseT
 
 LOOKS_ALIKE_BITS = 4
@@ -60,6 +63,14 @@ def unmet(ledger: Ledger, cases: Sequence[CaseT], marks: Sequence[Mark], group_o
 def known_cases(ledger: Ledger, tested: Iterable[Mark]) -> frozenset[str]:
     """Return the names of the cases that the model has met, for who leaves them out instead of being refused."""
     return frozenset(mark.name for mark, _, _ in _met(ledger, tuple(tested)))
+
+
+def met_by_base(base: Path | None, held_out: Iterable[Mark]) -> Iterator[Finding]:
+    """Yield that a base, None for none, has learned from cases which are held out here. Raises ModelError for a damaged one."""
+    ledger = None if base is None else read_ledger(base)
+    if ledger is not None and (met := sorted(known_cases(ledger, held_out))):
+        says = f"{counted(len(met), 'held-out case')} taught the base model: {named(met)}; figures on them would flatter"
+        yield warns(Defect.LEAKAGE, met, says, "Choose another base, or exclude the cases.")
 
 
 def _met(ledger: Ledger, tested: Sequence[Mark]) -> Iterator[tuple[Mark, str, int]]:

@@ -225,13 +225,6 @@ def intensities(looks: Sequence[PairLook]) -> Iterator[Finding]:
         yield warns(Defect.INTENSITY, _names(dim), says)
 
 
-def met_by_base(cases: Sequence[str]) -> Iterator[Finding]:
-    """Yield that the base has learned from cases which are held out here."""
-    if cases:
-        says = f"{counted(len(cases), 'held-out case')} taught the base model: {named(cases)}; figures on them would flatter"
-        yield warns(Defect.LEAKAGE, cases, says, "Choose another base, or exclude the cases.")
-
-
 def amounts(looks: Sequence[PairLook], learned: int, chosen_by: int, held_out: int) -> Iterator[Finding]:
     """Yield that there are few cases, or none on a side of the split."""
     if len(looks) < FEW:

@@ -17,9 +17,9 @@ from medsynth_core.models.card import read_card
 from medsynth_core.protocol_training import Facts, Finding
 from medsynth_core.training import pair_doctor
 from medsynth_core.training.findings import concerning, most_common, refuse, worst_first
-from medsynth_core.training.guard import known_cases
+from medsynth_core.training.guard import met_by_base
 from medsynth_core.training.labels import HIGHEST, vocabulary_of
-from medsynth_core.training.ledger import Ledger, Mark, going_on, ledger_of, mark_of, read_ledger
+from medsynth_core.training.ledger import Ledger, Mark, going_on, ledger_of, mark_of
 from medsynth_core.training.likeness import leaders, likeness_of
 from medsynth_core.training.order import TrainingOrder
 from medsynth_core.training.pair_looks import FaultOf, PairLook, look_at_all
@@ -82,11 +82,8 @@ def survey_order(folder: Path, order: TrainingOrder, columns: Columns | None = N
     Raises TrainingDataError for a folder that holds no pairs, ModelError for a base that is none, ParameterError.
     """
     survey = survey_pairs(folder, order.columns or columns, order.excluded, known_labels(order), rules)
-    base = None if order.base is None else read_ledger(order.base)
-    if base is None:
-        return survey
-    met = sorted(known_cases(base, survey.marks(survey.sides.held_out)))
-    return replace(survey, findings=worst_first((*survey.findings, *pair_doctor.met_by_base(met))))
+    met = met_by_base(order.base, survey.marks(survey.sides.held_out))
+    return replace(survey, findings=worst_first((*survey.findings, *met)))
 
 
 def known_labels(order: TrainingOrder) -> frozenset[int] | None:

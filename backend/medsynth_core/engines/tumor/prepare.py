@@ -15,6 +15,8 @@ from medsynth_core.engines.tumor.style import style_of
 from medsynth_core.errors import ParameterError
 from medsynth_core.models.card import derived, read_card
 from medsynth_core.protocol import ModelCard
+from medsynth_core.training.findings import worst_first
+from medsynth_core.training.guard import met_by_base
 from medsynth_core.training.order import TrainingOrder
 from medsynth_core.training.sides import Sides, only
 from medsynth_core.training.volumes import Case, Sight, Survey, VolumeOptions, look_over, read_stack
@@ -42,7 +44,9 @@ def prepare(data: Path, order: TrainingOrder) -> TumorRecipe:
 
 def surveyed(data: Path, order: TrainingOrder) -> Survey:
     """Return all that is found in a folder."""
-    return look_over(data, options_of(order), order.columns, SIGHT, order.excluded)
+    survey = look_over(data, options_of(order), order.columns, SIGHT, order.excluded)
+    met = met_by_base(order.base, survey.marks(survey.sides.held_out))
+    return replace(survey, findings=worst_first((*survey.findings, *met)))
 
 
 def options_of(order: TrainingOrder) -> VolumeOptions:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,6 +23,8 @@ from tests.training.test_doctor import DEFECTS, plant
 
 pytestmark = [pytest.mark.gui, pytest.mark.timeout(600)]
 Open = Callable[..., Desk]
+LONG: dict[str, Any] = {"steps": 190, "preset": "compact"}
+"""Takes minutes, and no judge learns before its first step."""
 PATIENCE = 300.0
 """The child stands back behind everything else on a busy machine."""
 
@@ -39,11 +42,11 @@ def examine(desk: Desk, folder: Path) -> None:
     wait_report(desk, PATIENCE)
 
 
-def order(desk: Desk, name: str, steps: int) -> None:
+def order(desk: Desk, name: str, steps: int, preset: str = "toy") -> None:
     """Fill in the fields and click the button."""
     named(desk, name)
     settings = desk.panel.settings
-    settings.preset.setCurrentIndex(settings.preset.findData("toy"))
+    settings.preset.setCurrentIndex(settings.preset.findData(preset))
     settings.steps.setValue(steps)
     wait_report(desk, PATIENCE)
     click(desk, desk.panel.button)
@@ -109,7 +112,7 @@ def test_a_training_goes_on_without_the_viewer_and_is_found_and_stopped_by_the_n
 ) -> None:
     folder = write_pairs(tmp_path / "mine", 24)
     examine(desk, folder)
-    order(desk, "Long", steps=100_000)
+    order(desk, "Long", **LONG)
     desk.wait("a step", lambda: bool(desk.widget.follow.watch.lines), PATIENCE)
     desk.viewer.close()
     with connect(start=False) as engine:
@@ -133,3 +136,29 @@ def test_a_training_goes_on_without_the_viewer_and_is_found_and_stopped_by_the_n
     other.wait("the model", lambda: view.use.isVisible() or bool(view.trouble.text()), PATIENCE)
     assert view.trouble.text() == ""
     assert "«Long» is in the list" in view.card.text()
+
+
+def test_a_training_goes_on_after_its_engine_was_killed_and_started_again_from_the_panel(
+    open_train: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, start_service: Callable[..., RunningService]
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    service = start_service()
+    service.wait_ready()
+    desk = open_train(real=True)
+    examine(desk, write_pairs(tmp_path / "mine", 24))
+    order(desk, "Long", **LONG)
+    desk.wait("a line", lambda: bool(desk.widget.follow.watch.lines), PATIENCE)
+    desk.panel.pill._stop.trigger()
+    desk.wait("why not", lambda: "training" in desk.panel.message.text, 30)
+    service.kill()
+    try:
+        desk.wait("the news", desk.panel.pill._start.isEnabled, 60)
+        step = desk.widget.follow.watch.training.step
+        assert desk.panel.view.line.text().startswith("Step "), "what was known stays"
+        desk.panel.pill._start.trigger()
+        desk.wait("it goes on", lambda: desk.widget.follow.watch.training.step > step + 5, PATIENCE)
+        click(desk, desk.panel.view.stop)
+        desk.wait("the model", desk.panel.view.use.isVisible, PATIENCE)
+    finally:
+        with connect(start=False) as engine:
+            engine.shutdown(force=True)

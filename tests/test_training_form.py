@@ -134,10 +134,10 @@ def test_a_state_is_said_in_words() -> None:
 def test_curves_hold_every_term_and_nothing_that_a_logarithm_has_no_place_for() -> None:
     lines = (
         TrainingLine(1, {"noise": 1.0}),
-        TrainingLine(2, {"noise": 0.0, "late": 3.0}, 0.5),
+        TrainingLine(2, {"noise": 0.0, "cross_entropy": 3.0}, 0.5),
         TrainingLine(3, {}, float("nan")),
     )
-    assert curves(lines) == {VALIDATION: ((2, 0.5),), "noise": ((1, 1.0),), "late": ((2, 3.0),)}
+    assert curves(lines) == {VALIDATION: ((2, 0.5),), "noise": ((1, 1.0),), "cross entropy": ((2, 3.0),)}
 
 
 def test_options_of_the_command_line_are_fields_of_the_form() -> None:

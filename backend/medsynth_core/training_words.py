@@ -20,7 +20,7 @@ MEANINGS = {
     "consistency": "the image made from its mask, beside one made with the real image at hand",
     "late": "an image almost made, made from its mask once more",
     "unlabeled": "images without masks",
-    "cross_entropy": "pixels of the mask, one by one",
+    "cross entropy": "pixels of the mask, one by one",
     "dice": "overlap with the true mask",
     "distance": "distance to the tumor's boundary",
     "ssim": "structure of a slice that was packed and unpacked",
@@ -164,7 +164,7 @@ def curves(lines: Iterable[TrainingLine]) -> dict[str, Points]:
         values = {VALIDATION: line.validation, **line.losses}
         for name, value in values.items():
             if value is not None and math.isfinite(value) and value > 0:
-                found.setdefault(name, []).append((line.step, value))
+                found.setdefault(name.replace("_", " "), []).append((line.step, value))
     return {name: tuple(points) for name, points in found.items() if points}
 
 

@@ -96,6 +96,7 @@ def test_a_model_that_is_done_has_a_card_and_is_used_at_once(open_train: Open, l
     desk.wait("the card", lambda: "«My polyps» is in the list" in view.card.text(), 10)
     assert "labels: polyp" in view.card.text()
     assert "best at step 100" in view.card.text()
+    assert desk.panel.settings.base.findData("my-polyps") > 0, "it can be the base of the next"
     other = SynthesizeWidget(desk.viewer, connect=lambda: TeachingClient(lesson))
     desk.viewer.window.add_dock_widget(other, name="Synthesize", area="right", tabify=True)
     desk.wait("its models", lambda: other.model_id == "brain-slice")

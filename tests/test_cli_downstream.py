@@ -91,6 +91,17 @@ def test_the_generator_of_a_larger_fraction_goes_on_from_the_smaller_one_where_t
     assert "all of this fraction" in told["generators"]["100"]["note"]
 
 
+def test_images_without_masks_are_for_fractions_that_leave_some(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def unlabeled(folder: Path) -> list[bool]:
+        assert evaluate(data, tmp_path / "out", "--generator-unlabeled", str(folder), "--show-commands") == DONE
+        return [f"--unlabeled {shlex.quote(str(folder))}" in line for line in capsys.readouterr().out.splitlines()]
+
+    assert unlabeled(data / "images") == [True, False]  # at 100 % each of them has its mask
+    assert unlabeled(tmp_path / "others") == [True, True]
+
+
 def test_a_generator_of_all_items_may_not_serve_half_of_them(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -119,8 +119,7 @@ def _run(args: argparse.Namespace) -> Run:
     from medsynth_core.studies.downstream_run import Run
 
     models = {_percent(percent): model for percent, model in (name_and_value(text, "model-at") for text in args.model_at)}
-    asked = (("--preset", args.generator_preset), ("--unlabeled", args.generator_unlabeled))
-    training = [word for flag, value in asked if value for word in (flag, str(value))]
+    preset = ["--preset", args.generator_preset] if args.generator_preset else []
     return Run(
         data=args.data,
         out=args.output,
@@ -129,7 +128,8 @@ def _run(args: argparse.Namespace) -> Run:
         models=models,
         plan=_plan(args),
         reading=reading_order(args),
-        training_words=(*reading_words(args), *training),
+        training_words=(*reading_words(args), *preset),
+        unlabeled=Path(args.generator_unlabeled) if args.generator_unlabeled else None,
         first_steps=args.generator_steps,
         more_steps=args.generator_more,
         side=args.side.replace("-", " "),

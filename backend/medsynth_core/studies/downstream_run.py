@@ -24,6 +24,7 @@ from medsynth_core.studies.at_work import Report
 from medsynth_core.studies.downstream import Findings, Plan, fractions_of, study
 from medsynth_core.studies.downstream_page import EXAMPLES, Recipe, answers, downstream_page
 from medsynth_core.studies.engines import model_folder
+from medsynth_core.studies.fractions import ALL_PERCENT
 from medsynth_core.studies.generators import Generator, Known, checked, generator_folder, training_words
 from medsynth_core.studies.items import Item, kept
 from medsynth_core.studies.material import HELD_OUT, Grid, Material, read_material, unmet_by
@@ -40,7 +41,8 @@ class Run:
     """One command: what is asked, of which data, with which generators (`models` by percent, else `model`, else OUT's own).
 
     `training_words` are options of a generator's training besides its items, `first_steps` its steps if not those of the preset.
-    With `more_steps` the generators of larger fractions go on for so many from that of the next smaller one.
+    With `more_steps` the generators of larger fractions go on for so many from that of the next smaller one. They see
+    the images of `unlabeled`, too, except at 100 % where that folder is part of the data: then all of them have masks.
     """
 
     data: Path
@@ -51,6 +53,7 @@ class Run:
     models: dict[int, str] = field(default_factory=dict)
     reading: TrainingOrder = field(default_factory=TrainingOrder)
     training_words: tuple[str, ...] = ()
+    unlabeled: Path | None = None
     first_steps: int | None = None
     more_steps: int | None = None
     side: str = HELD_OUT
@@ -69,9 +72,13 @@ class Run:
         steps, base = self.first_steps, None
         if self.more_steps and smaller:
             steps, base = self.more_steps, self.folder(smaller)
-        asked = (("--steps", steps), ("--base", base))
+        seen = None if percent == ALL_PERCENT and self._are_labeled(self.unlabeled) else self.unlabeled
+        asked = (("--unlabeled", seen), ("--steps", steps), ("--base", base))
         options = [word for flag, value in asked if value for word in (flag, str(value))]
         return training_words(self.data, engine, self.out, percent, [*self.training_words, *options])
+
+    def _are_labeled(self, folder: Path | None) -> bool:
+        return folder is not None and folder.resolve().is_relative_to(self.data.resolve())
 
     def card(self) -> ModelCard | None:
         """Return the card of the first generator that is there."""

@@ -48,7 +48,7 @@ def test_a_training_outlives_its_viewer_its_process_and_its_service(
         wait_for(lambda: watched.get(training).step > 5, 200)
         child = child_of(service)
         assert child is not None
-        assert child.nice() >= 10, "a viewer and the worker come first"
+        assert child.nice() >= min(19, os.nice(0) + 10), "a viewer and the worker come first"
         os.kill(child.pid, signal.SIGKILL)
         wait_for(lambda: watched.get(training).retries == 1, 10)
         with pytest.raises(ServiceError, match="trainings"):
@@ -66,7 +66,7 @@ def test_a_training_outlives_its_viewer_its_process_and_its_service(
         assert (info.state, info.error, info.step) == ("done", "", 60)
         assert "mine" in {model.id for model in viewer.capabilities().models}
         assert [line.step for line in trainings.lines(training, after=50)][-1] == 60
-        assert Image.open(io.BytesIO(trainings.strip(training, info.strips[-1]))).size[0] > 100
+        assert Image.open(io.BytesIO(trainings.strip(training, info.strips[-1]))).size[0] >= 32, "a case to choose by"
         with pytest.raises(NotFoundError, match="strip"):
             trainings.strip(training, 7)
     card = verify(home / "models" / "mine")

@@ -51,10 +51,10 @@ def prepare(data: Path, order: TrainingOrder) -> SynthesizeRecipe | StableDiffus
     if base is not None and is_stable_diffusion(base):
         _refuse_unlabeled(order, "the Stable Diffusion backbone has seen images enough: leave --unlabeled out")
         return _on_stable_diffusion(data, order, base)
-    check_terms(order)
     preset = _adjusted(_preset(order), order)
     if preset.objective == "flow-map":
         _refuse_unlabeled(order, "preset flow-map learns from its teacher: give --unlabeled to the teacher's training")
+    check_terms(order)
     material = _read(data, order, preset, base)
     if base is not None:
         card, preset = _going_on(material.card, preset, read_card(base))

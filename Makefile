@@ -1,8 +1,8 @@
 # Two commands do everything on a fresh Debian, Ubuntu or macOS machine:
 #     make demo     set up, open the viewer and synthesize (no screen: saves demo.png)
 #     make test     set up and run the tests
-# Others: setup, test-slicer, test-slow, lint, bench, bench-quality, bench-refine, bench-tumor, bench-nuclei, starters,
-# pictures-slicer, clean. Works with the make 3.81 of macOS.
+# Others: setup, test-slicer, test-slow, lint, bench, bench-quality, bench-refine, bench-tumor, bench-nuclei, bench-copies, studies,
+# starters, pictures-slicer, clean. Works with the make 3.81 of macOS.
 
 SHELL := /bin/sh
 VENV ?= .venv
@@ -23,7 +23,7 @@ PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip install --quiet -c c
 PYTEST := QT_QPA_PLATFORM=offscreen $(BIN)/python -m pytest -q
 PYTEST_GUI := sh scripts/with_display.sh $(BIN)/python -m pytest -q
 
-.PHONY: setup demo test test-slicer test-slow lint bench bench-quality bench-refine bench-tumor bench-nuclei starters pictures-slicer clean
+.PHONY: setup demo test test-slicer test-slow lint bench bench-quality bench-refine bench-tumor bench-nuclei bench-copies studies starters pictures-slicer clean
 
 setup: $(STAMP)
 
@@ -82,8 +82,16 @@ bench-refine: setup
 bench-tumor: setup
 	@$(BIN)/python -m benchmarks.tumor --data $(DATA) $(BENCH)
 
+bench-copies: setup
+	@$(BIN)/python -m benchmarks.copies --data $(DATA) $(BENCH)
+
 bench-nuclei: setup
 	@$(BIN)/python -m benchmarks.nuclei --data $(DATA) $(BENCH)
+
+# The downstream tables of docs/results.md: hours on a CPU. STUDY="--arms classic,x1 --workers 4" for other arms, or more processes.
+STUDIES ?= polyp brain-slice nuclei-he lgg-flair
+studies: setup
+	@for name in $(STUDIES); do sh scripts/study.sh $(BIN)/msynth $$name $(DATA) $(STUDY) || exit 1; done
 
 # Retrains the models that ship, on CPU or GPU; of those that synthesize a teacher, then its distillation. Run again to go on.
 # TRAIN="--minutes 25" bounds the teacher; TRAIN="--preset gpu" takes the finer grid that a GPU can afford.

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.report import print_table, write_json
+from benchmarks.unmet import unmet_pairs
 from medsynth_core.engines.refine.coarse_model import CoarseModel
 from medsynth_core.engines.refine.coarse_presets import COARSE_STARTERS
 from medsynth_core.engines.refine.coarse_scores import CoarseScores, scores
@@ -46,7 +47,7 @@ def measure(model: str, asked: argparse.Namespace) -> Row:
     """Return one model's row; with --card, put its figures on its card."""
     folder = asked.folder or registry.find(model)
     data = asked.data / FOLDERS[model] / "train"
-    held_out = read_sides(data, COARSE_STARTERS[model].source.columns(data)).validation
+    held_out = unmet_pairs(folder, read_sides(data, COARSE_STARTERS[model].source.columns(data)).held_out)
     loaded = CoarseModel.load(folder, asked.device)
     started = time.perf_counter()
     found = scores(loaded, held_out)

@@ -161,7 +161,7 @@ def copies_part(bench: Bench) -> list[Row]:
     print(f"  {', '.join(names)}", flush=True)
     knowing, planted = Knowing(images, fields), partial(planted_copies, count=8 if bench.quick else PLANTED)
     held_out = Pictures.of((patch.image, patch.instances) for patch in bench.real)
-    rows = copy_rows(knowing, Learned.of(knowing, bench.training), pictures(bench.drawn), held_out, planted(bench.training), "")
+    rows = copy_rows(Learned.of(knowing, bench.training), pictures(bench.drawn), held_out, planted(bench.training), "")
     if not (bench.scarce / "card.json").is_file():
         why = f"not trained: no folder {bench.scarce}"
         return [*rows, missing(4, f"copies, {PERCENT} % generator", why, "≤ real held-out + 1 %")]
@@ -169,7 +169,7 @@ def copies_part(bench: Bench) -> list[Row]:
     asked = wishes(LESSON_SEED, bench.pairs)  # of those that the downstream segmenters learn from
     made = bench.painters_of(bench.scarce).made(asked, f"pairs of the {PERCENT} % generator")
     who = f", {PERCENT} % generator"
-    return rows + copy_rows(knowing, Learned.of(knowing, few), pictures(made), held_out, planted(few), who)
+    return rows + copy_rows(Learned.of(knowing, few), pictures(made), held_out, planted(few), who)
 
 
 def speed_part(bench: Bench) -> list[Row]:

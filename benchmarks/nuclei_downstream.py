@@ -22,7 +22,6 @@ import numpy.typing as npt
 from benchmarks.nuclei_arms import ARMS, FULL, MORE, PAPERS, PLAIN, SCARCE, Arm, Outcome, lesson, outcomes, segmenter_of
 from benchmarks.nuclei_made import Painters, Wish
 from benchmarks.nuclei_tiles import MONUSEG, keep_patches, monuseg_tiles, patches_of, tiles_by_set, tiles_of
-from benchmarks.refine_scores import Interval, bootstrap
 from benchmarks.report import write_json
 from benchmarks.verdicts import Row, missing
 from medsynth_core.engines.nuclei.model import PRIOR_FILE
@@ -31,6 +30,7 @@ from medsynth_core.engines.nuclei.starters import NUCLEI_HE
 from medsynth_core.engines.nuclei.subset import chosen
 from medsynth_core.engines.nuclei.tiles import Tile
 from medsynth_core.errors import ModelError
+from medsynth_core.evaluation.bootstrap import Interval, bootstrap
 from medsynth_core.evaluation.nuclei_scores import FIGURES
 from medsynth_core.evaluation.nuclei_views import Labeled
 from medsynth_core.evaluation.plain_unet import PlainUNet

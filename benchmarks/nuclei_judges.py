@@ -16,11 +16,12 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.nuclei_copies import SHIFTED, field_crops, image_crops
+from benchmarks.nuclei_copies import field_crops, image_crops
 from benchmarks.nuclei_tiles import patches_of
 from benchmarks.tumor_judges import bare
 from medsynth_core.engines.nuclei.tiles import Tile
 from medsynth_core.evaluation.copies import CopyNetwork, CopySettings
+from medsynth_core.evaluation.copies_tiles import SHIFTED
 from medsynth_core.evaluation.features import FeatureNetwork, FeatureSettings
 from medsynth_core.evaluation.generator import Images
 from medsynth_core.evaluation.judges import Report, prepare_copy_network, prepare_features
@@ -35,8 +36,8 @@ class NucleiJudgeSettings:
     """How the judges are trained; each takes a minute or two of four cores."""
 
     features: FeatureSettings = field(default_factory=partial(FeatureSettings, steps=400, batch=16))
-    images: CopySettings = field(default_factory=partial(CopySettings, steps=800, jitter=SHIFTED))
-    fields: CopySettings = field(default_factory=partial(CopySettings, steps=500, jitter=SHIFTED))
+    images: CopySettings = field(default_factory=partial(CopySettings, jitter=SHIFTED))
+    fields: CopySettings = field(default_factory=partial(CopySettings, jitter=SHIFTED))
 
 
 def feature_judge(

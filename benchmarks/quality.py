@@ -3,7 +3,7 @@
     make bench-quality                                   both starter models, 10 minutes for each network
     make bench-quality BENCH="--model polyp --minutes 60"
 
-The judges (segmenter, feature network) see the real training split only; every figure is of the validation split. The floor
+The judges (segmenter, feature network) see the real training split only; every figure is of the held-out side. The floor
 is the distance between two halves of the real validation images.
 """
 
@@ -20,9 +20,11 @@ from skimage.filters import gaussian
 
 from benchmarks.contenders import Contender, EngineGenerator, load_engine_model, train_contenders
 from benchmarks.report import print_table, write_json
-from medsynth_core.engines.synthesize.dataset import PairArrays
+from benchmarks.unmet import unmet_pairs
+from medsynth_core.engines.synthesize.dataset import PairArrays, load
 from medsynth_core.engines.synthesize.prepare import prepare
 from medsynth_core.engines.synthesize.recipe import SynthesizeRecipe
+from medsynth_core.engines.synthesize.starters import get_starter
 from medsynth_core.evaluation.adherence import adherence
 from medsynth_core.evaluation.generator import Pairs
 from medsynth_core.evaluation.judges import Judges, JudgeSettings, prepare_judges
@@ -30,6 +32,7 @@ from medsynth_core.evaluation.metrics import boundary_iou, kid, split_half_kid
 from medsynth_core.models import registry
 from medsynth_core.models.card import read_card, write_card
 from medsynth_core.training.order import TrainingOrder
+from medsynth_core.training.sides import read_sides
 
 FOLDERS = {"polyp": "polyp_polypgen", "brain-slice": "brain_brisc2025"}
 """Starter model → folder of its data set."""
@@ -62,7 +65,8 @@ def measure(model: str, asked: argparse.Namespace) -> None:
     """Print one model's table and write its JSON."""
     recipe = prepare(asked.data / FOLDERS[model] / "train", TrainingOrder(starter=model, device=asked.device))
     assert isinstance(recipe, SynthesizeRecipe)
-    training, validation = _pairs(recipe.training, recipe), _pairs(recipe.validation, recipe)
+    held_out = _held_out(asked.data / FOLDERS[model] / "train", recipe, asked.folder or registry.find(model))
+    training, validation = _pairs(recipe.training, recipe), _pairs(held_out, recipe)
     print(f"\n{model}: {len(training)} training pairs, {len(validation)} validation pairs", flush=True)
     judges = prepare_judges(asked.out / "judges" / model, model, training, _judge_settings(asked), _report_judge, asked.device)
     real = judges.features(validation.images)
@@ -127,6 +131,13 @@ def _contenders(model: str, recipe: SynthesizeRecipe, training: Pairs, asked: ar
         yield Contender(f"shipped, {steps} step{'s' * (steps > 1)}", EngineGenerator(shipped, steps))
     if asked.minutes > 0:
         yield from train_contenders(recipe, training, asked.minutes * 60, asked.out / "contenders" / model)
+
+
+def _held_out(folder: Path, recipe: SynthesizeRecipe, shipped: Path) -> PairArrays:
+    """Return the pairs that no training looks at, and that the shipped model has not met in another way."""
+    card = recipe.blank_card
+    pairs = unmet_pairs(shipped, read_sides(folder, get_starter(card.id).columns(folder)).held_out)
+    return load(pairs, card.size, card.channels, {option.name: tuple(map(str, option.choices)) for option in card.options})
 
 
 def _pairs(arrays: PairArrays, recipe: SynthesizeRecipe) -> Pairs:

@@ -23,7 +23,7 @@ from pathlib import Path
 import torch
 
 from benchmarks import refine_speed
-from benchmarks.refine_cases import NEVER_SEEN, TAUGHT, cases_of, chosen, coarse_network, items_of
+from benchmarks.refine_cases import NEVER_SEEN, TAUGHT, cases_of, chosen, coarse_network, items_of, unmet_items
 from benchmarks.refine_methods import METHODS, STRENGTH, Case, Contest, Method, Outcome
 from benchmarks.refine_report import (
     ALL,
@@ -67,7 +67,7 @@ def main() -> None:
     if contest.one_pass is None:
         print("no one-pass network was named: bar 2 is judged without it (train preset one-pass; --one-pass FOLDER)")
     began = time.monotonic()
-    errands = [Errand(item, asked.data) for name in asked.set for item in chosen(items_of(name, asked.data), asked.cases, 0)]
+    errands = [Errand(item, asked.data) for name in asked.set for item in _items(name, asked)]
     print(f"{len(errands)} images of {len(asked.set)} sets read in {time.monotonic() - began:.0f} s", flush=True)
     rows = [row for part in _worked(errands, contest, asked.workers) for row in part]
     lines = cells(rows)
@@ -85,6 +85,10 @@ def main() -> None:
     if contest.refiner is not None:
         print("\n### Bar 4: time, warm, all cores\n")
         refine_speed.report(contest.refiner, asked.out, device=asked.device)
+
+
+def _items(name: str, asked: argparse.Namespace) -> list[Item]:
+    return chosen(unmet_items(items_of(name, asked.data), asked.data, asked.refiner), asked.cases, 0)
 
 
 def put_on_card(folder: Path, verdicts: list[Verdict]) -> None:

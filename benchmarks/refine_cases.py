@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,14 +14,16 @@ from scipy import ndimage
 
 from benchmarks.refine_methods import Case
 from benchmarks.refine_starts import starts
+from benchmarks.unmet import unmet_pairs
 from medsynth_core.engines.refine.coarse_model import CoarseModel
 from medsynth_core.engines.refine.items import Item
-from medsynth_core.engines.refine.sources import SOURCES, read_source
+from medsynth_core.engines.refine.sources import SOURCES, brain_pairs, read_source
 from medsynth_core.formats import read_mask
 from medsynth_core.models import registry
 from medsynth_core.training.sides import SIDES
 
-TAUGHT = ("polyp", "brain slice", "LGG FLAIR", "purple nuclei")
+BRAIN, BRISC = "brain slice", "brain_brisc2025"
+TAUGHT = ("polyp", BRAIN, "LGG FLAIR", "purple nuclei")
 NEVER_SEEN = ("skin", "retina")
 """Sets that no training has seen."""
 
@@ -32,7 +34,7 @@ SHARE = {"purple nuclei": 0.5, "retina": 0.25}
 """Many small objects, or one long one, fill an image with windows: of these a square is measured, chosen by chance, and of fewer
 images."""
 
-COARSE = {"polyp": "polyp-coarse", "brain slice": "brain-slice-coarse"}
+COARSE = {"polyp": "polyp-coarse", BRAIN: "brain-slice-coarse"}
 """Set → the coarse network that ships for it: real mistakes, made by a network."""
 
 RATER, COARSE_NETWORK = "second rater", "coarse network"
@@ -43,6 +45,13 @@ def items_of(source: str, root: Path, side: str = HELD_OUT) -> list[Item]:
     """Return the images of one side of a set. Raises TrainingDataError when its folder is not there."""
     (found,) = [s for s in SOURCES if s.name == source]
     return read_source(found, root, side)
+
+
+def unmet_items(items: Sequence[Item], root: Path, refiner: Path | None) -> list[Item]:
+    """Return the held-out items that the refiner has not met; of the sets it was taught, only brain slices are in question."""
+    brains = brain_pairs(root / BRISC, HELD_OUT) if any(item.source == BRAIN for item in items) else ()
+    met = {pair.stem for pair in brains} - {pair.stem for pair in unmet_pairs(refiner, brains)}
+    return [item for item in items if item.source != BRAIN or item.name not in met]
 
 
 def chosen(items: Iterable[Item], count: int, seed: int) -> list[Item]:

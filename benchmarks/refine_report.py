@@ -10,8 +10,9 @@ import numpy as np
 
 from benchmarks.refine_cases import AS_IT_IS, NEVER_SEEN, TAUGHT
 from benchmarks.refine_methods import INPUT, MAIN, SAMPLED
-from benchmarks.refine_scores import FIGURES, Interval, Score, Trust, bootstrap
+from benchmarks.refine_scores import FIGURES, Score, Trust
 from benchmarks.refine_starts import SEEN, UNSEEN
+from medsynth_core.evaluation.bootstrap import Interval, bootstrap
 
 GAINS = ("dice", "boundary_iou", "boundary_iou_2px")
 GAIN_BARS = {"rough": (8.0, 10.0), "mid": (3.0, 5.0), "strong": (-0.2, 0.0)}

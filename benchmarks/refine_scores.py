@@ -1,8 +1,7 @@
-"""Figures of one refined mask, means with intervals over images, and the bars they are held against."""
+"""Figures of one refined mask."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +19,6 @@ from medsynth_core.evaluation.surface import surface_distances
 Mask = npt.NDArray[np.bool_]
 TOLERANCE_PX = 2.0
 NARROW_PX = 2
-RESAMPLES = 2000
 FIGURES = ("dice", "boundary_iou", "boundary_iou_2px", "hd95_px", "surface_dice")
 
 
@@ -48,15 +46,6 @@ class Trust:
     concentration: float
 
 
-@dataclass(frozen=True)
-class Interval:
-    """A mean with the 95 % interval of a bootstrap over images."""
-
-    mean: float
-    low: float
-    high: float
-
-
 def score(made: Mask, truth: Mask) -> Score:
     """Return the figures of a mask (y, x)."""
     a, b = made[None], truth[None]
@@ -72,17 +61,3 @@ def trust(uncertainty: npt.NDArray[np.uint8], made: Mask, truth: Mask, band: Mas
     u, wrong = uncertainty[band], (made != truth)[band]
     correlation = uncertainty_error_correlation(u, wrong) if wrong.any() else float("nan")
     return Trust(correlation, expected_calibration_error(confidence_of(u), ~wrong), error_concentration(u, wrong))
-
-
-def bootstrap(values: Sequence[float], groups: Sequence[str], seed: int = 0) -> Interval:
-    """Return the mean and its interval when whole groups (images, patients) are drawn anew; NaN values are left out."""
-    array, names = np.array(values, float), np.array(groups)
-    there = ~np.isnan(array)
-    if not there.any():
-        return Interval(float("nan"), float("nan"), float("nan"))
-    _, place = np.unique(names[there], return_inverse=True)
-    sums, counts = np.bincount(place, array[there]), np.bincount(place)
-    drawn = np.random.default_rng(seed).integers(len(sums), size=(RESAMPLES, len(sums)))
-    means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
-    low, high = np.percentile(means, (2.5, 97.5))
-    return Interval(float(array[there].mean()), float(low), float(high))

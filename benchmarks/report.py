@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from medsynth_core import __version__
+from medsynth_core.evaluation.machine import machine
 from medsynth_core.protocol import to_json
 
 
@@ -61,20 +58,6 @@ def write_json(folder: Path, name: str, settings: dict[str, Any], rows: Sequence
     )
     os.replace(partial, path)
     return path
-
-
-def machine() -> dict[str, Any]:
-    """Return what the figures were measured on, and how busy it was just then."""
-    return {
-        "system": platform.system(),
-        "architecture": platform.machine(),
-        "cores": os.cpu_count(),
-        "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
-        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
-        "torch": torch.__version__,
-        "threads": torch.get_num_threads(),
-        "medsynth": __version__,
-    }
 
 
 def _with_unit(value: float | None, unit: str, prefix: str = "") -> str:

@@ -28,7 +28,7 @@ from benchmarks.tumor_independent import drawn_head, requested
 from benchmarks.tumor_judges import TumorJudges, TumorJudgeSettings, prepare_tumor_judges
 from benchmarks.tumor_looks import INDEPENDENT, JOINT, Made, adherence_rows, copy_rows, flicker_rows
 from benchmarks.tumor_real import HELD_OUT, TRAINING, TUNING, Patient, patients, stacks
-from benchmarks.tumor_volumes import Grown, Nursery, Order, borders
+from benchmarks.tumor_volumes import Grown, Nursery, Order
 from benchmarks.verdicts import Row, table, tally
 from medsynth_core.engines.tumor.frame import new_frame
 from medsynth_core.engines.tumor.model import TumorModel, load_model
@@ -38,6 +38,7 @@ from medsynth_core.evaluation.flicker import Stack
 from medsynth_core.evaluation.segmenter import SegmenterSettings
 from medsynth_core.models import registry
 from medsynth_core.protocol import Scalar
+from medsynth_core.studies.fidelity_volumes import borders
 
 STARTER = "lgg-flair"
 PARTS = ("asked", "mask", "flicker", "speed", "kill", "copies")

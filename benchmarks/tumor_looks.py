@@ -10,7 +10,8 @@ import numpy as np
 from benchmarks.tumor_judges import TumorJudges
 from benchmarks.verdicts import Row, at_least, at_most, missing
 from medsynth_core.evaluation import flicker
-from medsynth_core.evaluation.copies import CopyCheck, Nearest, Reference, judged, vectors
+from medsynth_core.evaluation.copies import CopyCheck, Nearest, judged, vectors
+from medsynth_core.evaluation.copies_search import Library, check_copies, shrunk
 from medsynth_core.evaluation.flicker import Stack
 from medsynth_core.evaluation.metrics import kid
 from medsynth_core.evaluation.volume_segmenter import volume_dices
@@ -132,12 +133,11 @@ def _farther(what: str, get: Callable[[Battery], float], mine: Battery, found: d
 
 def copy_rows(judges: TumorJudges, samples: Sequence[Stack], held_out: Sequence[Stack], training: Sequence[Stack]) -> list[Row]:
     """Row 6: the share of slices and of volumes more like a training one than real held-out ones are."""
-    slices = [np.concatenate([flicker.axial(stack) for stack in part]) for part in (samples, held_out, training)]
-    reference = Reference(judges.copies, slices[2])
-    per_volume = np.concatenate([tumor_slices(stack) for stack in samples])
-    found = judged(reference.nearest(per_volume), reference.nearest(slices[1]).likeness)
+    library = Library(judges.copies, [shrunk(plane) for stack in training for plane in flicker.axial(stack)])
+    real = np.stack([shrunk(plane) for stack in held_out for plane in flicker.axial(stack)])
+    found = check_copies(library, np.stack([shrunk(plane) for stack in samples for plane in tumor_slices(stack)]), real)
     volumes = judged(nearest_volume(judges, samples, training), nearest_volume(judges, held_out, training).likeness)
-    return [_copy_row("slices", found, len(slices[1])), _copy_row("volumes", volumes, len(held_out))]
+    return [_copy_row("slices", found, len(real)), _copy_row("volumes", volumes, len(held_out))]
 
 
 def tumor_slices(stack: Stack) -> np.ndarray:

@@ -27,7 +27,6 @@ from medsynth_core.engines import tumor
 from medsynth_core.engines._base import Note, Slice, Task
 from medsynth_core.engines.tumor.engine import ENGINE
 from medsynth_core.engines.tumor.frame import frame_of
-from medsynth_core.engines.tumor.growth import plan
 from medsynth_core.errors import ParameterError
 from medsynth_core.evaluation.flicker import Stack
 from medsynth_core.models.card import read_card
@@ -65,12 +64,6 @@ class Grown:
     first_s: float
     total_s: float
     refused: str = ""
-
-
-def borders(slices: int, anchor: int) -> frozenset[int]:
-    """Return the gaps between slabs: gap g lies between slices g and g + 1."""
-    slab_of = {z: i for i, step in enumerate(plan(slices, anchor)) for z in step.new}
-    return frozenset(z for z in range(slices - 1) if slab_of[z] != slab_of[z + 1])
 
 
 def grow(model: Any, order: Order) -> Grown:

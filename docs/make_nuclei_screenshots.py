@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from new_user import new_user
+from new_user import new_user, open_panel
 
 IMAGES = Path(__file__).parent / "images"
 MODEL = "nuclei-he"
@@ -33,18 +33,9 @@ def main() -> None:
 
 def take_pictures(folder: Path) -> None:
     """Write nuclei-moved.png, and nuclei-completed.png in the light theme."""
-    import napari
-
     from napari_medsynth import strokes
-    from napari_medsynth.nuclei_widget import NucleiWidget
 
-    viewer = napari.Viewer(show=False)
-    try:
-        viewer.theme = "dark"
-        widget = NucleiWidget(viewer)
-        viewer.window.add_dock_widget(widget, name="Nuclei + histology", area="right")
-        viewer.window.show()
-        viewer.window.resize(1200, 800)
+    with open_panel("Nuclei + histology", (1200, 800)) as (viewer, widget):
         strokes.wait_until("the engine's start", lambda: bool(widget.model_id) and widget.panel.button.isEnabled(), seconds=300)
         _pick(widget)
         widget.panel.seed_row.restore(SEED, locked=True, count=1)
@@ -59,8 +50,6 @@ def take_pictures(folder: Path) -> None:
         _run(widget)
         viewer.layers.selection.active = widget.desk.mask
         _take(widget, folder / "nuclei-completed.png")
-    finally:
-        viewer.close()
 
 
 def _pick(widget: Any) -> None:

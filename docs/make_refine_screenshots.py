@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from new_user import new_user
+from new_user import new_user, open_panel
 
 IMAGES = Path(__file__).parent / "images"
 RUNS = 8
@@ -28,19 +28,10 @@ def main() -> None:
 
 def take_picture(sample: str, theme: str, uncertainty: bool, name: str) -> None:
     """Open a sample and the panel, click Refine, and write a picture of the window."""
-    import napari
-
     from napari_medsynth import demo, strokes
-    from napari_medsynth.refine_widget import RefineWidget
 
-    viewer = napari.Viewer(show=False)
-    try:
-        viewer.theme = theme
-        widget = RefineWidget(viewer)
-        viewer.window.add_dock_widget(widget, name="Refine", area="right")
+    with open_panel("Refine", (1300, 860), theme) as (viewer, widget):
         viewer.open_sample("napari-medsynth", sample.replace("_", "-"))
-        viewer.window.show()
-        viewer.window.resize(1300, 860)
         viewer.reset_view()
         viewer.camera.zoom *= 1.6
         _refine(widget)
@@ -49,8 +40,6 @@ def take_picture(sample: str, theme: str, uncertainty: bool, name: str) -> None:
             strokes.click(widget.panel.review.next_place)
         strokes.settle(800)
         demo.save_picture(widget.window(), IMAGES / name)
-    finally:
-        viewer.close()
 
 
 def _refine(widget: Any) -> None:

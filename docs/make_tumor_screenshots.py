@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from new_user import new_user
+from new_user import new_user, open_panel
 
 IMAGES = Path(__file__).parent / "images"
 SLICES = 48
@@ -36,18 +36,9 @@ def main() -> None:
 
 def take_pictures(folder: Path) -> None:
     """Place a tumor, let it grow, and write tumor-growth-1.png to -6.png; the fifth in the light theme."""
-    import napari
-
     from napari_medsynth import strokes
-    from napari_medsynth.tumor_widget import TumorWidget
 
-    viewer = napari.Viewer(show=False)
-    try:
-        viewer.theme = "dark"
-        widget = TumorWidget(viewer)
-        viewer.window.add_dock_widget(widget, name="Grow a tumor volume", area="right")
-        viewer.window.show()
-        viewer.window.resize(1200, 760)
+    with open_panel("Grow a tumor volume", (1200, 760)) as (viewer, widget):
         strokes.wait_until("the engine's start", lambda: bool(widget.model_id) and widget.panel.button.isEnabled(), seconds=180)
         _place(viewer, widget)
         _take(widget, folder, 1)
@@ -62,8 +53,6 @@ def take_pictures(folder: Path) -> None:
         viewer.theme = "dark"
         _show_body(viewer, widget)
         _take(widget, folder, 6)
-    finally:
-        viewer.close()
 
 
 def _place(viewer: Any, widget: Any) -> None:

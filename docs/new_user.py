@@ -1,4 +1,4 @@
-"""What the scripts that take pictures have in common: the home of a new user, and an end to the service they started in it."""
+"""What the scripts that take pictures have in common: a new user's home, an end to the service started in it, the open viewer."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 
 @contextmanager
@@ -27,3 +28,19 @@ def new_user(models: str = "") -> Iterator[None]:
             with suppress(ServiceUnavailableError):  # none was started: what went wrong before is to be seen
                 with connect(start=False) as engine:
                     engine.shutdown(force=True)
+
+
+@contextmanager
+def open_panel(name: str, size: tuple[int, int], theme: str = "dark") -> Iterator[tuple[Any, Any]]:
+    """Give a viewer, width and height of its window in pixels, and its panel `name`, opened as the menu does; then close it."""
+    import napari
+
+    viewer = napari.Viewer(show=False)
+    try:
+        viewer.theme = theme
+        _, widget = viewer.window.add_plugin_dock_widget("napari-medsynth", name)
+        viewer.window.show()
+        viewer.window.resize(*size)
+        yield viewer, widget
+    finally:
+        viewer.close()

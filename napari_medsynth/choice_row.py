@@ -43,6 +43,11 @@ class ChoiceRow(QWidget):
         if value in self._buttons:
             self._buttons[value].setChecked(True)
 
+    def rename(self, value: str, title: str) -> None:
+        """Show another title for a choice."""
+        self._choices[value] = title
+        self._buttons[value].setText(title)
+
     def say(self, texts: Mapping[str, str]) -> None:
         """Show a second line for each choice, none where the text is empty."""
         for value, button in self._buttons.items():

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import napari
 from qtpy.QtCore import QSize, Qt, Signal
 from qtpy.QtGui import QAction, QFontDatabase, QResizeEvent, QTextCursor
 from qtpy.QtWidgets import QApplication, QDialog, QMenu, QPlainTextEdit, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 from medsynth_core import engine_view
 from medsynth_core.engine_view import STARTING, EngineView
+from medsynth_core.session import Session
 from napari_medsynth import diagnostics, theme
+from napari_medsynth.panels import JOBS, TRAIN, open_panel
 
 
 class EnginePill(QPushButton):
@@ -20,6 +23,7 @@ class EnginePill(QPushButton):
     stop_wanted = Signal()
     free_wanted = Signal()
     copy_wanted = Signal()
+    train_wanted = Signal()
     jobs_wanted = Signal()
 
     def __init__(self, theme_name: str, parent: QWidget | None = None, jobs: bool = True) -> None:
@@ -81,6 +85,7 @@ class EnginePill(QPushButton):
         self._stop = _action(menu, engine_view.STOP, self.stop_wanted.emit)
         self._free = _action(menu, engine_view.FREE, self.free_wanted.emit)
         menu.addSeparator()
+        self.train = _action(menu, "Train on your own cases…", self.train_wanted.emit)
         if jobs:
             _action(menu, "Jobs of all programs", self.jobs_wanted.emit)
         _action(menu, engine_view.SHOW_LOG, self.show_log)
@@ -93,6 +98,16 @@ def _action(menu: QMenu, text: str, act: Callable[[], object]) -> QAction:
     action.triggered.connect(lambda: act())
     menu.addAction(action)
     return action
+
+
+def drive(pill: EnginePill, session: Session, viewer: napari.Viewer) -> None:
+    """Let a session do what the pill offers about the engine, and the viewer open the panels for trainings and jobs."""
+    pill.train_wanted.connect(lambda: open_panel(viewer, TRAIN))
+    pill.jobs_wanted.connect(lambda: open_panel(viewer, JOBS))
+    pill.start_wanted.connect(session.start_engine)
+    pill.stop_wanted.connect(session.stop_engine)
+    pill.free_wanted.connect(session.free_memory)
+    pill.copy_wanted.connect(lambda: copy(diagnostics.report(session.status)))
 
 
 def copy(text: str) -> None:

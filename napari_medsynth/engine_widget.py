@@ -73,6 +73,10 @@ class EngineWidget(Docked):
         """Bring a result into the viewer."""
         raise NotImplementedError
 
+    def show_quality(self, made: Made) -> None:
+        """Show how good a result is."""
+        self.panel.quality.show_recipe(made.recipe)
+
     def look(self, device: DeviceInfo | None, seconds: float | None) -> tuple[Chip, ...]:
         """Return the chips. `seconds` is what a run took the last time, None if never measured. Raises MedSynthError."""
         raise NotImplementedError
@@ -137,6 +141,7 @@ class EngineWidget(Docked):
         """Take a result of the run."""
         if run is self._run:
             self.place(made)
+            self.show_quality(made)
             if self._timed:
                 self.remembered = self.remembered.with_seconds(self._timed, made.seconds)
 
@@ -172,6 +177,7 @@ class EngineWidget(Docked):
     def launch(self, request: RunRequest) -> None:
         """Send a request and let the button and the progress show it."""
         self.panel.message.clear()
+        self.panel.quality.clear()
         self.remembered = self.keep(self.remembered.with_params(self.model.key, request.params))
         self._timed = self._timing_key() if self.model.warm else ""
         self._run = self.session.run(request)
@@ -209,11 +215,7 @@ class EngineWidget(Docked):
         panel.button.cancel_wanted.connect(self.cancel_run)
         panel.model.currentIndexChanged.connect(self._model_picked)
         panel.chips.fix_wanted.connect(self.fix)
-        panel.pill.start_wanted.connect(self.session.start_engine)
-        panel.pill.stop_wanted.connect(self.session.stop_engine)
-        panel.pill.free_wanted.connect(self.session.free_memory)
-        panel.pill.copy_wanted.connect(lambda: engine_pill.copy(diagnostics.report(self.session.status)))
-        panel.pill.jobs_wanted.connect(self._show_jobs)
+        engine_pill.drive(panel.pill, self.session, self._viewer)
         self.desk.changed.connect(self.check_soon)
         self.end_with_it()
         self.viewer_events.add(self._viewer.events.theme, self._theme_changed)
@@ -230,9 +232,6 @@ class EngineWidget(Docked):
         self.desk.set_card(self.model.card)
         self.model.preload()
         self.check_now()
-
-    def _show_jobs(self) -> None:
-        self._viewer.window.add_plugin_dock_widget(DISTRIBUTION, "Jobs")
 
     def _theme_changed(self, *_: Any) -> None:
         self.panel.set_theme(self._viewer.theme)

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 
 from qtpy.QtCore import Qt, Signal
+from qtpy.QtGui import QIcon
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QHeaderView,
@@ -22,6 +23,7 @@ from qtpy.QtWidgets import (
 
 from medsynth_core import job_words
 from medsynth_core.protocol import JobInfo
+from napari_medsynth import theme
 
 OPEN = job_words.opens("into the viewer, where it lies in the world")
 
@@ -31,9 +33,9 @@ class JobsList(QWidget):
 
     open_wanted = Signal(object)
 
-    def __init__(self, parent: QWidget | None = None, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, parent: QWidget | None = None, clock: Callable[[], float] = time.time, theme_name: str = "dark") -> None:
         super().__init__(parent)
-        self._clock = clock
+        self._clock, self._theme = clock, theme_name
         self._all: tuple[JobInfo, ...] = ()
         self._jobs: tuple[JobInfo, ...] = ()
         self._chosen = ""
@@ -65,9 +67,15 @@ class JobsList(QWidget):
         for row, job in enumerate(self._jobs):
             for column, text in enumerate(job_words.row(job, self._clock())):
                 self._put(row, column, text)
+            self._put_quality(row, job)
         self._mark()
         self.table.blockSignals(False)
         self._dress()
+
+    def set_theme(self, name: str) -> None:
+        """Follow the viewer's theme."""
+        self._theme = name
+        self._draw()
 
     def texts(self) -> list[tuple[str, ...]]:
         """Return what the table shows, row by row."""
@@ -81,6 +89,16 @@ class JobsList(QWidget):
             self.table.setItem(row, column, item)
         item.setText(text)
         item.setToolTip(text)
+
+    def _put_quality(self, row: int, job: JobInfo) -> None:
+        """Mark a result's state with its badge; a result that nobody has measured has none."""
+        item = self.table.item(row, job_words.STATE)
+        if item is None:
+            return
+        shown = job_words.quality(job)
+        item.setIcon(theme.dot(shown.lamp, self._theme) if shown else QIcon())
+        if shown:
+            item.setToolTip(shown.tip)
 
     def _mark(self) -> None:
         job = self.chosen

@@ -40,7 +40,7 @@ class JobsWidget(Docked):
         super().__init__()
         self._viewer = napari_viewer
         self.pill = EnginePill(napari_viewer.theme, self, jobs=False)
-        self.jobs = JobsList(self)
+        self.jobs = JobsList(self, theme_name=napari_viewer.theme)
         self.message = MessagePanel(napari_viewer.theme, self)
         column = QVBoxLayout(self)
         for part in (self.pill, self.jobs, self.message):
@@ -74,11 +74,7 @@ class JobsWidget(Docked):
             self.trouble(problem)
 
     def _wire(self) -> None:
-        pill = self.pill
-        pill.start_wanted.connect(self.session.start_engine)
-        pill.stop_wanted.connect(self.session.stop_engine)
-        pill.free_wanted.connect(self.session.free_memory)
-        pill.copy_wanted.connect(lambda: engine_pill.copy(diagnostics.report(self.session.status)))
+        engine_pill.drive(self.pill, self.session, self._viewer)
         self.jobs.open_wanted.connect(self.open_job)
         self.end_with_it()
         self._viewer_events.add(self._viewer.events.theme, self._theme_changed)
@@ -88,6 +84,7 @@ class JobsWidget(Docked):
     def _theme_changed(self, *_: Any) -> None:
         self.pill.set_theme(self._viewer.theme)
         self.message.set_theme(self._viewer.theme)
+        self.jobs.set_theme(self._viewer.theme)
 
     # what the session tells; nothing is run from here
 

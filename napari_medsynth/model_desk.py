@@ -15,6 +15,7 @@ class ModelDesk:
         self.engine, self._panel, self._session = engine, panel, session
         self.capabilities: Capabilities | None = None
         self._preloaded = ("", "")
+        self._wanted = ""
 
     @property
     def card(self) -> ModelCard | None:
@@ -45,10 +46,15 @@ class ModelDesk:
 
     def offer(self, capabilities: Capabilities, keep: str) -> None:
         """List the models there are and keep the picked one; those that only serve another model are not offered."""
-        keep = self.id or keep
         self.capabilities = capabilities
-        models = (m for m in capabilities.models if m.engine == self.engine and m.card is not None and not m.card.role)
-        self._panel.list_models(tuple(models), keep)
+        models = tuple(m for m in capabilities.models if m.engine == self.engine and m.card is not None and not m.card.role)
+        came = any(model.id == self._wanted for model in models)
+        self._panel.list_models(models, self._wanted if came else self.id or keep)
+        self._wanted = "" if came else self._wanted
+
+    def want(self, model: str) -> None:
+        """Pick a model with the next offer that has it."""
+        self._wanted = model
 
     def params(self) -> tuple[ParamInfo, ...]:
         """Return the parameters of the engine and the options of the picked model."""

@@ -26,9 +26,7 @@ from napari_medsynth import layers
 from napari_medsynth.connections import Connections
 from napari_medsynth.nuclei_tool import IDLE, Held, Spot, Tool, place_in, require_editable, shown_slice, spot_at
 from napari_medsynth.nuclei_tool_outline import Outline
-
-DRAG_PX = 4
-"""A press that moves further than this on the screen is a drag."""
+from napari_medsynth.press import Press
 
 
 @dataclass(eq=False)
@@ -144,14 +142,14 @@ class NucleusEditor(QObject):
         grip = self._taken(event) if event.button == 1 and not event.modifiers else None
         if grip is None:
             return
-        self._grip, layer, began = grip, grip.spot.layer, np.array(event.pos)
+        self._grip, layer, press = grip, grip.spot.layer, Press(event)
         layer.mouse_pan = False  # else the picture would follow the hand, too
         try:
             yield
             while event.type == "mouse_move":
-                grip.dragged = grip.dragged or bool(np.linalg.norm(np.array(event.pos) - began) > DRAG_PX)
-                self._carry(grip, event)
+                self._carry(grip, press, event)
                 yield
+            self._carry(grip, press, event)
             if self._grip is grip:
                 self._let_go(grip)
         finally:
@@ -176,7 +174,8 @@ class NucleusEditor(QObject):
         self._outline.show(spot.layer, spot.cut, field == spot.number)
         return Grip(spot, field)
 
-    def _carry(self, grip: Grip, event: Any) -> None:
+    def _carry(self, grip: Grip, press: Press, event: Any) -> None:
+        grip.dragged = press.follow(event)
         if self._grip is not grip or not grip.dragged or self._tool is Tool.DELETE:
             return
         dy, dx = (int(d) for d in np.rint(place_in(grip.spot.layer, event.position) - grip.spot.place))

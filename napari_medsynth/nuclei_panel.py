@@ -42,7 +42,7 @@ class NucleiPanel(MaskPanel):
         self.grid = FieldRow([_side("Rows"), _side("Columns")], "The model's own grid")
         self.seed_row = SeedRow(look, self)
         self.hand = NucleiHand(viewer, self)
-        self.variations = VariationStrip(self)
+        self.variations = VariationStrip(look, self)
         self.add_rows({"Make": self.source}, before=self.mask_row)
         self.add_rows(
             {
@@ -60,7 +60,7 @@ class NucleiPanel(MaskPanel):
         self._name_mask_row()
         self.params_follow(self.grid)
         self.add_below(self.variations)
-        self.follow_theme(self.count, self.density, self.area, self.grid, self.seed_row)
+        self.follow_theme(self.count, self.density, self.area, self.grid, self.seed_row, self.variations)
         self.set_theme(look)
         self.show_source()
 

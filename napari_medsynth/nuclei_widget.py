@@ -110,6 +110,13 @@ class NucleiWidget(EngineWidget):
             self._finish(self._pair, made)
             self._pair, self._waiting = None, self._waiting[1:]
 
+    def show_quality(self, made: Made) -> None:
+        """Show how good one pair is; each of several has its own mark under its picture."""
+        if self.panel.variations.isHidden():
+            super().show_quality(made)
+        else:
+            self.panel.quality.clear()
+
     def run_ended(self, run: Run, ending: Ending, problem: MedSynthError | None) -> None:
         """Be ready for the next run: an edit that waited for this one to end, if there is one."""
         mine, editing = run is self._run, self.follow.making is not None

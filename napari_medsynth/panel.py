@@ -19,12 +19,13 @@ from napari_medsynth.forms import ParamForm, split
 from napari_medsynth.message_panel import MessagePanel
 from napari_medsynth.primary_button import PrimaryButton
 from napari_medsynth.progress_row import ProgressRow
+from napari_medsynth.quality_mark import QualityMark
 
 WIDTH = 320
 
 
 class Panel(QWidget):
-    """One scrolling column, in the order it is used: engine, model, parameters, checks, button, progress, message.
+    """One scrolling column, in the order it is used: engine, model, parameters, checks, button, progress, message, quality.
 
     A panel of one engine adds its own rows and parts. `verb` and `tooltip` are the button's.
     """
@@ -37,10 +38,10 @@ class Panel(QWidget):
         self.chips = ChipBar(look, self)
         self.button = PrimaryButton(look, verb, tooltip, self)
         self.progress = ProgressRow(self)
-        self.message = MessagePanel(look, self)
+        self.message, self.quality = MessagePanel(look, self), QualityMark(look, self)
         self.plain, self.advanced = ParamForm(()), ParamForm(())
         self._params_under: QWidget = self.model
-        self._themed: list[Any] = [self.pill, self.chips, self.button, self.message]
+        self._themed: list[Any] = [self.pill, self.chips, self.button, self.message, self.quality]
         self._lay_out()
         self.set_theme(look)
 
@@ -124,25 +125,32 @@ class Panel(QWidget):
         self._inner = QWidget()
         self._column = QVBoxLayout(self._inner)
         self._column.setSpacing(8)
-        self._form, self._advanced_form = _form(), _form()
+        self._form, self._advanced_form = new_form(), new_form()
         self.add_rows({"Model": self.model})
-        self._fold = _fold(self._advanced_form)
+        self._fold = new_fold(self._advanced_form)
         self._column.addWidget(self.pill)
         self._column.addLayout(self._form)
-        for widget in (self._fold, self.chips, self.button, self.progress, self.message):
+        for widget in (self._fold, self.chips, self.button, self.progress, self.message, self.quality):
             self._column.addWidget(widget)
         self._column.addStretch(1)
-        self._scroll = QScrollArea(self)
-        self._scroll.setWidget(self._inner)
-        self._scroll.setWidgetResizable(True)
-        self._scroll.setFrameShape(QFrame.Shape.NoFrame)
-        self._scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        around = QVBoxLayout(self)
-        around.setContentsMargins(0, 0, 0, 0)
-        around.addWidget(self._scroll)
+        self._scroll = scrolled(self._inner, self)
 
 
-def _form() -> QFormLayout:
+def scrolled(inner: QWidget, panel: QWidget) -> QScrollArea:
+    """Lay a column into a panel, all of it, and let it be scrolled down where the dock is too low; return what scrolls."""
+    scroll = QScrollArea(panel)
+    scroll.setWidget(inner)
+    scroll.setWidgetResizable(True)
+    scroll.setFrameShape(QFrame.Shape.NoFrame)
+    scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    around = QVBoxLayout(panel)
+    around.setContentsMargins(0, 0, 0, 0)
+    around.addWidget(scroll)
+    return scroll
+
+
+def new_form() -> QFormLayout:
+    """Return a form whose fields take all the width there is."""
     form = QFormLayout()
     form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
     form.setRowWrapPolicy(QFormLayout.RowWrapPolicy.DontWrapRows)
@@ -152,7 +160,8 @@ def _form() -> QFormLayout:
     return form
 
 
-def _fold(form: QFormLayout) -> QCollapsible:
+def new_fold(form: QFormLayout) -> QCollapsible:
+    """Return a folded part that holds a form, hidden."""
     fold = QCollapsible("Advanced")
     fold.setDuration(0)
     if (around := fold.layout()) is not None:

@@ -18,10 +18,8 @@ from napari_medsynth import camera, layers
 from napari_medsynth.connections import Connections
 from napari_medsynth.diff import Counts, Diff
 from napari_medsynth.layers import Cut
+from napari_medsynth.press import Press
 from napari_medsynth.preview_layer import codes, preview_layer
-
-DRAG_PX = 4
-"""A press that moves further than this on the screen is a drag of the camera, no click."""
 
 
 class Preview:
@@ -203,13 +201,13 @@ class Preview:
 
     def _clicked(self, layer: Labels, event: Any) -> Iterator[None]:
         """Take the region under a click, leave it with Shift; a drag moves the camera as ever."""
-        start, dragged = np.array(event.pos), False
+        press = Press(event)
         yield
         while event.type == "mouse_move":
-            dragged = dragged or bool(np.abs(np.array(event.pos) - start).max() > DRAG_PX)
+            press.follow(event)
             yield
         place = np.rint(layer.world_to_data(event.position[-layer.ndim :])).astype(int)
-        region = None if dragged or event.button != 1 else self._region_at(place)
+        region = None if press.follow(event) or event.button != 1 else self._region_at(place)
         if region is not None:
             (self.reject if "Shift" in event.modifiers else self.accept)(region)
 

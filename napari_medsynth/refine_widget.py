@@ -87,6 +87,7 @@ class RefineWidget(EngineWidget):
             self.trouble(ShapeError(f"the refined mask is {after.shape}, the mask {subject.before.shape}: report this defect"))
             return
         self.panel.message.clear()
+        self.show_quality(made)
         diff = Diff(subject.before, after, subject.cut.along)
         self._spacing = layers.spacing_mm(subject.cut)
         self.tour.take(subject.answer(made.outputs["uncertainty"]), subject.cut, recipe)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from medsynth_core import places
 from medsynth_core.errors import InputError
-from medsynth_core.protocol import Scalar, from_json, to_json
+from medsynth_core.protocol import RecordT, Scalar, from_json, to_json
 
 FILE = "napari-{engine}.json"
 
@@ -46,14 +46,19 @@ def timing_key(model: str, values: dict[str, Scalar], device: str, size: str = "
 
 def load(engine: str) -> Settings:
     """Return what the panel of an engine remembers; a damaged file, or one of another version, gives fresh ones."""
+    return load_as(Settings, engine) or Settings()
+
+
+def load_as(kind: type[RecordT], panel: str) -> RecordT | None:
+    """Return what a panel remembers as a record of its own; None for a damaged file, or one of another version."""
     try:
-        return from_json(Settings, json.loads(_path(engine).read_text("utf-8")))
+        return from_json(kind, json.loads(_path(panel).read_text("utf-8")))
     except (OSError, ValueError, InputError):
-        return Settings()
+        return None
 
 
-def save(engine: str, settings: Settings) -> None:
-    """Write the settings of an engine's panel whole or not at all. Raises OSError when the disk refuses."""
+def save(engine: str, settings: object) -> None:
+    """Write the settings of a panel, a record, whole or not at all. Raises OSError when the disk refuses."""
     path = _path(engine)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.", suffix=".partial")
     with os.fdopen(handle, "w", encoding="utf-8") as stream:

@@ -15,7 +15,7 @@ class SynthesizePanel(MaskPanel):
     def __init__(self, viewer: napari.Viewer) -> None:
         super().__init__(viewer, "Synthesize", "Make the image")
         self.seed_row = SeedRow(viewer.theme, self)
-        self.variations = VariationStrip(self)
+        self.variations = VariationStrip(viewer.theme, self)
         self.add_rows({"Seed": self.seed_row, "Images": self.seed_row.count})
         self.add_below(self.variations)
-        self.follow_theme(self.seed_row)
+        self.follow_theme(self.seed_row, self.variations)

@@ -58,6 +58,13 @@ class SynthesizeWidget(EngineWidget):
         if self._destination is not None:
             self.panel.variations.add(made, self._destination.place(made))
 
+    def show_quality(self, made: Made) -> None:
+        """Show how good one image is; each of several has its own mark under its picture."""
+        if self.panel.variations.isHidden():
+            super().show_quality(made)
+        else:
+            self.panel.quality.clear()
+
     def look(self, device: DeviceInfo | None, seconds: float | None) -> tuple[Chip, ...]:
         """Check the shown plane of the mask against the model."""
         return preflight.check(self.desk.pixels(), self.model.card, device, seconds)

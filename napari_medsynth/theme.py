@@ -14,6 +14,8 @@ from medsynth_core.lamp import Lamp
 ICONS = Path(__file__).parent / "icons"
 READABLE = {"dark": 0.62, "light": 0.38}
 """Lightness of a lamp that stands out on the theme's background."""
+LINE_HUES = (0.08, 0.50, 0.85, 0.33, 0.72, 0.16)
+"""Orange, cyan, magenta, green, violet, yellow: far apart in this order, and none the accent's blue."""
 
 
 def text_color(theme: str) -> QColor:
@@ -34,6 +36,21 @@ def lamp_color(lamp: Lamp, theme: str) -> QColor:
     base = QColor((colors.warning if lamp is Lamp.AMBER else colors.error).as_hex("long"))
     hue = base.hslHueF() if lamp is not Lamp.GREEN else base.hslHueF() % 1.0 + 0.36
     return QColor.fromHslF(hue % 1.0, min(base.hslSaturationF(), 0.75), READABLE[colors.type])
+
+
+def edge_color(theme: str) -> QColor:
+    """Return the theme's color of what frames parts."""
+    return QColor(get_theme(theme).primary.as_hex("long"))
+
+
+def faint_color(theme: str) -> QColor:
+    """Return a color for what is said beside the point, between the theme's text and its ground."""
+    return _mix(text_color(theme), QColor(get_theme(theme).background.as_hex("long")), 0.3)
+
+
+def line_color(place: int, theme: str) -> QColor:
+    """Return the color of one line among several of a chart."""
+    return QColor.fromHslF(LINE_HUES[place % len(LINE_HUES)], 0.65, READABLE[get_theme(theme).type])
 
 
 def icon(name: str, theme: str) -> QIcon:

@@ -10,13 +10,11 @@ import numpy as np
 
 from medsynth_core.tumor_request import Ellipsoid, Triple
 from napari_medsynth.placement import world_mm
-
-DRAG_PX = 4
-"""A press that moves further than this on the screen is a drag: of the outline if it began there, else of the camera."""
+from napari_medsynth.press import Press
 
 
 class Placing:
-    """Calls `placed` with a place in world mm. `body` gives the outline that may be dragged."""
+    """Calls `placed` with a place in world mm. `body` gives the outline that may be dragged; elsewhere a drag is the camera's."""
 
     def __init__(self, viewer: napari.Viewer, body: Callable[[], Ellipsoid | None], placed: Callable[[Triple], None]) -> None:
         self._viewer, self._body, self._placed = viewer, body, placed
@@ -37,23 +35,26 @@ class Placing:
     def _press(self, viewer: Any, event: Any) -> Iterator[None]:
         if len(event.dims_displayed) != 2 or event.button != 1:
             return
-        began, start = np.array(event.pos), self._place(event)
+        press, start = Press(event), self._place(event)
         body = self._body()
         grip = np.subtract(body.center_mm, start) if body is not None and body.holds(start) else None
-        pan, dragged = self._viewer.camera.mouse_pan, False
+        pan = self._viewer.camera.mouse_pan
         if grip is not None:
             self._viewer.camera.mouse_pan = False  # else the picture would follow the hand, too
         try:
             yield
             while event.type == "mouse_move":
-                dragged = dragged or bool(np.linalg.norm(np.array(event.pos) - began) > DRAG_PX)
-                if dragged and grip is not None:
-                    self._put(self._place(event) + grip)
+                self._carry(press, grip, event)
                 yield
+            self._carry(press, grip, event)
         finally:
             self._viewer.camera.mouse_pan = pan
-        if not dragged:
+        if not press.dragged:
             self._put(start)
+
+    def _carry(self, press: Press, grip: Any, event: Any) -> None:
+        if press.follow(event) and grip is not None:
+            self._put(self._place(event) + grip)
 
     def _put(self, place: Any) -> None:
         x, y, z = (float(v) for v in place)

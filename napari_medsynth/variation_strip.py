@@ -7,9 +7,10 @@ from typing import Protocol
 import numpy as np
 from qtpy.QtCore import QSize, Qt
 from qtpy.QtGui import QIcon, QImage, QPixmap
-from qtpy.QtWidgets import QButtonGroup, QGridLayout, QLabel, QPushButton, QWidget
+from qtpy.QtWidgets import QButtonGroup, QGridLayout, QPushButton, QWidget
 
 from medsynth_core.run import Made
+from napari_medsynth.quality_mark import QualityMark
 
 SIDE = 100
 
@@ -23,10 +24,11 @@ class Shown(Protocol):
 class VariationStrip(QWidget):
     """Shows a thumbnail for each layer it is given. A layer that was removed from the viewer is let go."""
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, theme_name: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._theme = theme_name
         self._layers: list[Shown] = []
-        self._captions: list[QLabel] = []
+        self._captions: list[QualityMark] = []
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._group = QButtonGroup(self)
@@ -54,13 +56,20 @@ class VariationStrip(QWidget):
         button.setIconSize(QSize(SIDE, SIDE))
         button.setToolTip("Show this image in the viewer")
         self._group.addButton(button, index)
-        caption = QLabel(f"seed {made.seed}", self)
+        caption = QualityMark(self._theme, self)
         self._captions.append(caption)
         self._grid.addWidget(button, 2 * (index // 2), index % 2)
         self._grid.addWidget(caption, 2 * (index // 2) + 1, index % 2, Qt.AlignmentFlag.AlignHCenter)
+        caption.show_recipe(made.recipe, f"seed {made.seed}")
         button.setChecked(True)
         self._pick(index)
         self.setVisible(len(self._layers) > 1)
+
+    def set_theme(self, name: str) -> None:
+        """Follow the viewer's theme."""
+        self._theme = name
+        for caption in self._captions:
+            caption.set_theme(name)
 
     def _pick(self, index: int) -> None:
         for place, layer in enumerate(self._layers):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,6 +15,9 @@ from tests.running import RunningService
 os.environ.setdefault("OMP_NUM_THREADS", "2")  # spinning threads of one test slow all others on a busy machine
 hypothesis.settings.register_profile("house", deadline=None)  # a busy machine is no finding
 hypothesis.settings.load_profile("house")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a shell's background: programs that tests start would inherit it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SETTINGS = {"MEDSYNTH_FAKE_ENGINE": "1", "MEDSYNTH_WARM_SECONDS": "3600", "MEDSYNTH_IDLE_SECONDS": "30"}
 """The fake engine needs no torch, so nothing warms up; a service that a test forgot ends itself."""

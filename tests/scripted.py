@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Self
 
 import numpy as np
 
@@ -29,6 +30,7 @@ from medsynth_core.protocol import (
     ServiceStatus,
     WorkerState,
 )
+from medsynth_core.quality import KEY, Badge
 from medsynth_core.strength import STRENGTHS
 from medsynth_core.volume import Volume
 
@@ -101,7 +103,7 @@ def drawn(image: Volume) -> Volume:
 class Script:
     """What the service of the script does: seconds a job takes, the error it ends with, what it says of itself.
 
-    `refines` makes the refined labels (z, y, x); `notes` are put into the recipe.
+    `refines` makes the refined labels (z, y, x); `notes` are put into the recipe, and the badge of a seed.
     """
 
     job_seconds: float = 0.0
@@ -114,6 +116,7 @@ class Script:
     inputs: list[dict[str, Volume]] = field(default_factory=list)
     refines: Callable[[np.ndarray], np.ndarray] = shifted
     notes: dict[str, str] = field(default_factory=dict)
+    badges: dict[int, Badge] = field(default_factory=dict)
     cancelled: list[str] = field(default_factory=list)
     loaded: tuple[str, ...] = ("brain-slice", "polyp", "refiner")
     calls: list[str] = field(default_factory=list)
@@ -159,6 +162,8 @@ class ScriptedJob:
             else (OutputInfo("image", "image", (card.channels, *self._mask.size), "uint8", place),)
         )
         recipe = {"model": self._request.model, "seed": self._request.seed, "synthetic": not refines, **self._script.notes}
+        if (badge := self._script.badges.get(self._request.seed)) is not None:
+            recipe[KEY] = badge.record()
         return JobInfo(self.id, self._state, self._request, time.time(), outputs=outputs, recipe=recipe)
 
     def result(self, output: str = "") -> Volume:
@@ -191,6 +196,12 @@ class ScriptedClient:
 
     def __init__(self, script: Script) -> None:
         self.script, self.closed = script, threading.Event()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def capabilities(self) -> Capabilities:
         self._heed("capabilities")

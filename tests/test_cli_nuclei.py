@@ -13,8 +13,8 @@ from scipy.io import loadmat
 
 from medsynth_core import formats
 from medsynth_core.cli_batch import State
-from medsynth_core.cli_nuclei import add_nuclei_arguments
-from medsynth_core.cli_nuclei_layouts import Layout, lay_out, run_lengths
+from medsynth_core.cli_layouts import Layout, lay_out, run_lengths
+from medsynth_core.cli_nuclei import add_nuclei_arguments, laid, nuclei_of
 from medsynth_core.cli_nuclei_order import Order, declared_params, make_order
 from medsynth_core.cli_nuclei_run import Maker
 from medsynth_core.errors import InputError, JobError, ParameterError
@@ -178,9 +178,10 @@ def test_a_folder_that_is_a_file_and_a_strange_manifest_are_refused(tmp_path: Pa
 def test_the_layouts_hold_the_same_nuclei(tmp_path: Path) -> None:
     folder = tmp_path / "out"
     make(folder, "--count", "2")
-    pieces = order(folder, "--count", "2").pieces
+    wish = order(folder, "--count", "2")
+    pieces = wish.pieces
     for layout in Layout:
-        lay_out(layout, folder, pieces)
+        lay_out(layout, folder, nuclei_of(CARD), laid(wish, CARD))
     field = formats.read_mask(pieces[0].instances).array[0, 0]
     np.testing.assert_array_equal(formats.read_mask(folder / "stardist" / "masks" / "00000.tif").array[0, 0], field)
     image = formats.read(pieces[0].image).array

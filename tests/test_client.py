@@ -452,7 +452,7 @@ def test_a_service_that_was_stopped_on_purpose_is_not_revived_by_a_look(start_se
         started = time.monotonic()
         engine_without_patience = Client(engine._send, lease=False)
         with pytest.raises(ServiceUnavailableError):
-            engine_without_patience._ask("GET", "/v1/jobs", patience=0.3)
+            engine_without_patience.ask("GET", "/v1/jobs", patience=0.3)
         assert time.monotonic() - started < 5
         assert not (service.home / "connection.json").exists()
 

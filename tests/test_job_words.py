@@ -9,7 +9,9 @@ import pytest
 
 from medsynth_core import job_words
 from medsynth_core.job_script import as_python
-from medsynth_core.protocol import JobInfo, JobRequest, JobState, OutputInfo
+from medsynth_core.lamp import Lamp
+from medsynth_core.protocol import JobInfo, JobRequest, JobState, OutputInfo, Thresholds
+from medsynth_core.quality import KEY, Badge
 
 PLACE = tuple(map(tuple, np.eye(4).tolist()))
 IMAGE, HIDDEN = (
@@ -35,6 +37,23 @@ def test_a_row_says_what_how_far_from_where_and_when() -> None:
     running = job(JobState.RUNNING, done=3, total=64, starred=True)
     assert job_words.row(running, 1e9 + 300) == ("★ tumor · lgg-flair", "running 3/64", "napari", "5 min")
     assert len(job_words.row(running, 1e9)) == len(job_words.COLUMNS)
+
+
+def test_only_a_finished_result_that_was_measured_has_a_quality() -> None:
+    measured = {KEY: Badge.of(Thresholds(likeness=0.8), None, None, 0.93).record()}
+    told = job_words.quality(job(recipe=measured))
+    assert told is not None
+    assert (told.lamp, told.word) == (Lamp.RED, "may be a copy")
+    assert "0.93" in told.tip
+    assert "not judged" in told.tip
+    assert job_words.quality(job(JobState.FAILED, recipe=measured)) is None
+    assert job_words.quality(job(recipe={})) is None
+
+
+def test_a_quality_in_words_of_a_newer_service_is_not_guessed_at() -> None:
+    told = job_words.quality(job(recipe={KEY: {"grade": "superb", "likeness": {"grade": "superb", "says": "?"}}}))
+    assert told is not None
+    assert told.lamp is Lamp.OFF
 
 
 def test_a_failed_job_says_why_and_one_that_was_stopped_does_not_count_on() -> None:

@@ -87,6 +87,7 @@ def test_an_error_is_shown_as_a_sentence() -> None:
         '"settling…"',
         '"Show log"',
         '"Resume"',
+        '"Stop and keep the best"',
         ">Resume<",
         ">Copy as Python<",
         ">Next uncertain place<",

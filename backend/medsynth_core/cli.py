@@ -15,6 +15,11 @@ from pathlib import Path
 
 import medsynth_core
 from medsynth_core import launcher, places
+from medsynth_core.cli_dataset import add_dataset_arguments
+from medsynth_core.cli_dataset import dataset as make_dataset
+from medsynth_core.cli_doctor import add_doctor_arguments
+from medsynth_core.cli_doctor import doctor as examine_folder
+from medsynth_core.cli_evaluate import add_evaluate_arguments
 from medsynth_core.cli_nuclei import add_nuclei_arguments
 from medsynth_core.cli_nuclei import nuclei as make_nuclei
 from medsynth_core.cli_parser import Parser
@@ -22,8 +27,10 @@ from medsynth_core.cli_refine import add_refine_arguments
 from medsynth_core.cli_refine import refine as refine_files
 from medsynth_core.cli_train import add_train_arguments
 from medsynth_core.cli_train import train as train_model
+from medsynth_core.cli_trainings import add_trainings_arguments
 from medsynth_core.cli_tumor import add_tumor_arguments
 from medsynth_core.cli_tumor import tumor as grow_tumor
+from medsynth_core.copy_rule import OVERRIDE
 from medsynth_core.errors import InputError, MedSynthError, ModelError, ServiceUnavailableError, TrainingDataError
 from medsynth_core.protocol import ModelInfo, ServiceStatus, to_json
 
@@ -56,14 +63,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def synthesize(args: argparse.Namespace) -> int:
     """Make images of a mask file."""
-    from medsynth_core.cli_synthesize import Order, synthesize_files
+    from medsynth_core.cli_synthesize import Order, synthesize_files, tell
 
-    order = Order(args.mask, args.output, args.model, args.seed, args.count, args.slice, tuple(args.option), tuple(args.rest))
-    for path, recipe, beside in synthesize_files(order):
-        print(json.dumps(recipe, sort_keys=True) if args.json else path)
-        if beside is not None:
-            print(f"{path.name} cannot hold its recipe: it is in {beside.name}", file=sys.stderr)
-    return DONE
+    options, flags = tuple(args.option), tuple(args.rest)
+    order = Order(args.mask, args.output, args.model, args.seed, args.count, args.slice, options, flags, args.allow_copies)
+    return FAILED if tell(synthesize_files(order), args.json) else DONE
 
 
 def refine(args: argparse.Namespace) -> int:
@@ -79,6 +83,16 @@ def tumor(args: argparse.Namespace) -> int:
 def nuclei(args: argparse.Namespace) -> int:
     """Make pairs of histology and nuclei, as many as wanted."""
     return make_nuclei(args)
+
+
+def doctor(args: argparse.Namespace) -> int:
+    """Say what is wrong with a folder to train on, and what to do about it."""
+    return examine_folder(args)
+
+
+def dataset(args: argparse.Namespace) -> int:
+    """Make a data set of images and labels, filtered, marked, in the layouts of other tools."""
+    return make_dataset(args)
 
 
 def train(args: argparse.Namespace) -> int:
@@ -190,9 +204,17 @@ def build_parser() -> Parser:
     paired = commands.add_parser("nuclei", help=_first_line(nuclei), allow_abbrev=False)
     add_nuclei_arguments(paired)
     paired.set_defaults(run=nuclei)
+    many = commands.add_parser("dataset", help=_first_line(dataset), allow_abbrev=False)
+    add_dataset_arguments(many)
+    many.set_defaults(run=dataset)
     learn = commands.add_parser("train", help=_first_line(train), allow_abbrev=False)
     add_train_arguments(learn)
     learn.set_defaults(run=train)
+    look = commands.add_parser("doctor", help=_first_line(doctor), allow_abbrev=False)
+    add_doctor_arguments(look)
+    look.set_defaults(run=doctor)
+    add_evaluate_arguments(commands.add_parser("evaluate", help="measure whether synthetic data helps, is faithful, or copies"))
+    add_trainings_arguments(commands.add_parser("trainings", help="watch, pause, end and remove what the service learns"))
     _add_models(commands.add_parser("models", help="list, show, add and verify models"))
     _add_engine(commands.add_parser("engine", help="start, stop and watch the local service"))
     show = commands.add_parser("demo", help=_first_line(demo))
@@ -215,6 +237,7 @@ def _add_synthesize(commands: argparse._SubParsersAction[Parser]) -> None:
     made.add_argument("--count", type=int, metavar="N", help="make N images: OUT with -000, -001, … before the suffix")
     made.add_argument("--slice", type=int, metavar="Z", help="the slice of a mask that has several, counted from 0")
     made.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help="any parameter or model option")
+    made.add_argument(OVERRIDE, action="store_true", help="of --count, save also what may be a copy; each file says so")
     made.add_argument("--json", action="store_true", help="print the recipe of each image, one line of JSON")
     made.set_defaults(run=synthesize)
 
@@ -250,7 +273,7 @@ def _run(arguments: list[str]) -> int:
     args, rest = parser.parse_known_args(arguments)
     if args.run is refine and args.mask is None and len(rest) == 1 and not rest[0].startswith("-"):
         args.mask, rest = rest[0], []  # a MASK after the flags: argparse has decided by then that there is none
-    if rest and args.run is not synthesize:
+    if rest and args.run not in (synthesize, dataset):
         parser.error(f"{rest[0]} is not known here")
     args.rest = rest  # flags of the model: only the running service knows which there are
     return int(args.run(args))

@@ -7,7 +7,7 @@ import enum
 import threading
 import time
 from collections.abc import Generator, Sequence
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,10 +16,10 @@ from medsynth_core.cli_journal import Entry, Journal, origin
 from medsynth_core.cli_progress import ProgressLine, duration, how_far
 from medsynth_core.client import Client, Job
 from medsynth_core.errors import JobCancelledError, MedSynthError, ModelError, ServiceError
+from medsynth_core.interrupts import held_back, rounds
 from medsynth_core.protocol import EventKind
 
 IN_FLIGHT = 2
-LOOK_SECONDS = 0.2
 FATAL = (ModelError, ServiceError)
 """What would befall every other file, too: no model, no service, no room on the disk."""
 
@@ -30,6 +30,7 @@ class State(enum.StrEnum):
     DONE = "done"
     SKIPPED = "skipped"
     FAILED = "failed"
+    LEFT_OUT = "left out"
     NOT_STARTED = "not started"
 
 
@@ -49,7 +50,7 @@ class Batch:
 
     def __init__(self, engine: Client, wish: Wish, journal: Journal, terms: dict[str, Any]) -> None:
         self._engine, self._wish, self._journal, self._terms = engine, wish, journal, terms
-        self._stop = threading.Event()
+        self._stopped = False
         self._lock = threading.Lock()  # guards _running
         self._running: dict[str, tuple[Job, float]] = {}
 
@@ -57,10 +58,11 @@ class Batch:
         """Yield outcomes as they come. Closed early, also by Ctrl-C, the jobs are cancelled and nothing half-made stays."""
         line, pace = ProgressLine(), _Pace(len(cases))
         pool = ThreadPoolExecutor(IN_FLIGHT, "refine")
-        waiting = {pool.submit(self._one, case) for case in cases}
+        futures: list[Future[Outcome]] = []
         try:
-            while waiting:
-                ended, waiting = wait(waiting, LOOK_SECONDS, FIRST_COMPLETED)
+            with held_back():
+                futures += [pool.submit(self._one, case) for case in cases]
+            for ended in rounds(futures):
                 line.show(pace.words(self._share()))
                 for outcome in (future.result() for future in ended):
                     pace.count(outcome)
@@ -68,16 +70,17 @@ class Batch:
                     yield outcome
         finally:
             self._end()
-            pool.shutdown(cancel_futures=True)
+            with held_back():
+                pool.shutdown(cancel_futures=True)
             line.clear()
 
     def _one(self, case: Case) -> Outcome:
-        if self._stop.is_set():
+        if self._stopped:
             return Outcome(case, State.NOT_STARTED)
         try:
             return self._refined(case)
         except JobCancelledError as problem:
-            return Outcome(case, State.NOT_STARTED if self._stop.is_set() else State.FAILED, str(problem))
+            return Outcome(case, State.NOT_STARTED if self._stopped else State.FAILED, str(problem))
         except MedSynthError as problem:
             if isinstance(problem, FATAL):
                 self._end()
@@ -106,7 +109,7 @@ class Batch:
     def _follow(self, name: str, job: Job) -> None:
         with self._lock:
             self._running[name] = (job, 0.0)
-        if self._stop.is_set():  # the end came between the submission and the line above
+        if self._stopped:  # the end came between the submission and the line above
             job.cancel()
         for event in job:
             if event.kind is EventKind.PROGRESS and event.total:
@@ -114,13 +117,13 @@ class Batch:
                     self._running[name] = (job, event.done / event.total)
 
     def _share(self) -> float:
-        with self._lock:
+        with held_back(), self._lock:
             return sum(share for _, share in self._running.values())
 
     def _end(self) -> None:
         """Start nothing more and cancel what runs."""
-        self._stop.set()
-        with self._lock:
+        self._stopped = True
+        with held_back(), self._lock:
             jobs = [job for job, _ in self._running.values()]
         for job in jobs:
             with contextlib.suppress(MedSynthError):  # the first trouble is the one to tell

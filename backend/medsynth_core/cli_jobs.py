@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 from medsynth_core.cli_progress import ProgressLine, how_far
 from medsynth_core.client import Job
-from medsynth_core.errors import MedSynthError, ModelError, ModelNotFoundError
+from medsynth_core.errors import InputError, MedSynthError, ModelError, ModelNotFoundError
 from medsynth_core.protocol import Capabilities, EventKind, ModelCard
 
 
@@ -21,6 +23,16 @@ def find_card(able: Capabilities, engine: str, model: str, role: str = "") -> Mo
             return info.card
     rule = f"it must be one of {', '.join(info.id for info in there)}" if there else f"none of {engine} is installed"
     raise ModelNotFoundError(f"{role or 'model'} is {model!r}: {rule}; add one with msynth models add FOLDER")
+
+
+def check_output_folder(folder: Path) -> None:
+    """Raise InputError for an output folder that is a file, stands nowhere or cannot be written to."""
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file: the output is a folder, name another")
+    if not folder.is_dir() and not folder.parent.is_dir():
+        raise InputError(f"the folder {folder.parent} does not exist: make it first")
+    if not os.access(folder if folder.exists() else folder.parent, os.W_OK):
+        raise InputError(f"the folder {folder} cannot be written to: choose another")
 
 
 def follow(job: Job) -> None:

@@ -11,13 +11,15 @@ from pathlib import Path
 
 from medsynth_core.cli_batch import State
 from medsynth_core.cli_jobs import find_card
-from medsynth_core.cli_nuclei_layouts import Layout, lay_out
+from medsynth_core.cli_layouts import Layout, Pair, Subject, lay_out
 from medsynth_core.cli_nuclei_order import ENGINE, Order, declared_params, make_order
 from medsynth_core.cli_nuclei_run import Maker, Outcome
 from medsynth_core.cli_params import add_param_flags
 from medsynth_core.cli_progress import duration
 from medsynth_core.client import connect
-from medsynth_core.protocol import to_json
+from medsynth_core.protocol import ModelCard, to_json
+from medsynth_core.quality import KEY
+from medsynth_core.quality_words import Tally
 
 DEFAULT_MODEL = "nuclei-he"
 DONE, FAILED = 0, 1
@@ -41,7 +43,7 @@ def add_nuclei_arguments(parser: argparse.ArgumentParser) -> None:
 def nuclei(args: argparse.Namespace) -> int:
     """Make what the arguments ask for and return the exit status. Raises InputError, ModelError, JobError, ServiceError."""
     order = make_order(args)
-    outcomes: list[Outcome] = []
+    outcomes, tally = list[Outcome](), Tally()
     started = time.monotonic()
     with connect(name="msynth") as engine:
         card = find_card(engine.capabilities(), ENGINE, args.model)
@@ -49,15 +51,28 @@ def nuclei(args: argparse.Namespace) -> int:
         try:
             with contextlib.closing(maker.run()) as results:
                 for outcome in results:
-                    _tell(outcome, args.json)
+                    _tell(outcome, args.json, tally)
                     outcomes.append(outcome)
         except KeyboardInterrupt:
             print(f"{_summary(order, outcomes, started)}; run the same command again to go on", file=sys.stderr)
             raise
+    pairs = laid(order, card)
     for layout in order.layouts:
-        lay_out(layout, order.folder, [piece for piece in order.pieces if piece.is_there])
-    print(_summary(order, outcomes, started), file=sys.stderr)
+        lay_out(layout, order.folder, nuclei_of(card), pairs)
+    print(*filter(None, (_summary(order, outcomes, started), tally.line)), sep="\n", file=sys.stderr)
     return _status(order, outcomes)
+
+
+def laid(order: Order, card: ModelCard) -> list[Pair]:
+    """Return the pairs that are there, for another layout of them."""
+    recipe = {"engine": ENGINE, "model": card.id, "synthetic": True}
+    there = [piece for piece in order.pieces if piece.is_there]
+    return [Pair(piece.name, piece.image, piece.instances, recipe | {"seed": piece.seed}) for piece in there]
+
+
+def nuclei_of(card: ModelCard) -> Subject:
+    """Return what the instances of a model of nuclei are."""
+    return Subject(card.id, {1: "nucleus"}, instances=True, license=card.license)
 
 
 def _status(order: Order, outcomes: list[Outcome]) -> int:
@@ -68,11 +83,13 @@ def _status(order: Order, outcomes: list[Outcome]) -> int:
     return FAILED if problems else DONE
 
 
-def _tell(outcome: Outcome, as_json: bool) -> None:
+def _tell(outcome: Outcome, as_json: bool, tally: Tally) -> None:
     if outcome.problem is not None:
         print(f"{outcome.piece.name}: {outcome.problem}", file=sys.stderr)
     elif outcome.record is not None:
         print(json.dumps(to_json(outcome.record), sort_keys=True) if as_json else outcome.piece.image, flush=True)
+        if words := tally.add({KEY: outcome.record.quality}):
+            print(f"{outcome.piece.name}: {words}", file=sys.stderr)
 
 
 def _summary(order: Order, outcomes: list[Outcome], started: float) -> str:

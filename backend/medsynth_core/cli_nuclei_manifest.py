@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from medsynth_core.cli_nuclei_order import Piece
 from medsynth_core.cli_records import read_records, write_records
 from medsynth_core.protocol import JobInfo, ModelCard
+from medsynth_core.quality import KEY as QUALITY
 
 NAME, KEY = "manifest.json", "pairs"
 WRITE_SECONDS = 5.0
@@ -19,7 +20,7 @@ WRITE_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Record:
-    """One pair: its files in the folder, its seed, what was asked of it, and what was counted in it."""
+    """One pair: its files in the folder, its seed, what was asked of it, what was counted in it, and its badge."""
 
     name: str
     image: str
@@ -31,6 +32,7 @@ class Record:
     density: float
     size_px: float
     flags: tuple[str, ...]
+    quality: dict[str, Any] = field(default_factory=dict)
 
 
 def record_of(piece: Piece, asked: Mapping[str, Any], info: JobInfo) -> Record:
@@ -48,6 +50,7 @@ def record_of(piece: Piece, asked: Mapping[str, Any], info: JobInfo) -> Record:
         float(recipe.get("got_density", 0.0)),
         float(recipe.get("got_size", 0.0)),
         tuple(str(value) for key, value in recipe.items() if key.startswith("flag")),
+        dict(recipe.get(QUALITY, {})),
     )
 
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from medsynth_core.cli_jobs import check_output_folder
 from medsynth_core.cli_journal import digest
-from medsynth_core.cli_nuclei_layouts import Layout
+from medsynth_core.cli_layouts import Layout
 from medsynth_core.cli_params import given_params
-from medsynth_core.errors import InputError, ParameterError
+from medsynth_core.errors import ParameterError
 from medsynth_core.protocol import ParamInfo, Scalar
 from medsynth_core.volume import Volume
 
@@ -99,11 +99,6 @@ def make_order(args: argparse.Namespace) -> Order:
 
 
 def _make_folders(folder: Path) -> None:
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder} is a file: the output is a folder, name another")
-    if not folder.is_dir() and not folder.parent.is_dir():
-        raise InputError(f"the folder {folder.parent} does not exist: make it first")
-    if not os.access(folder if folder.exists() else folder.parent, os.W_OK):
-        raise InputError(f"the folder {folder} cannot be written to: choose another")
+    check_output_folder(folder)
     for part in (IMAGES, INSTANCES, STRUCTURES):
         (folder / part).mkdir(parents=True, exist_ok=True)

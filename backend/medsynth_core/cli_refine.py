@@ -23,6 +23,7 @@ from medsynth_core.client import Job, connect
 from medsynth_core.errors import ParameterError
 from medsynth_core.file_pairs import is_many
 from medsynth_core.protocol import Capabilities, ModelCard, ParamInfo, Scalar
+from medsynth_core.quality_words import Tally
 
 DEFAULT_MODEL = "refiner"
 DONE, FAILED = 0, 1
@@ -82,7 +83,10 @@ def _refine_one(args: argparse.Namespace, params: dict[str, Scalar], report: Rep
         with cancelled_unless_saved(jobs):
             outcome = Outcome(case, State.DONE, refined=refine_case(engine, case, wish, watch))
             jobs.clear()
-    _tell(outcome, args.json)
+    tally = Tally()
+    _tell(outcome, args.json, tally)
+    if tally.line:
+        print(tally.line, file=sys.stderr)
     if report is not None:
         report.add(outcome)
         report.write(terms["params"], card)
@@ -95,7 +99,7 @@ def _refine_many(args: argparse.Namespace, params: dict[str, Scalar], report: Re
         print(remark, file=sys.stderr)
     cases = [replace(case, series=args.series, keep_identity=args.keep_identity) for case in plan.cases]
     outcomes = [Outcome(case, State.FAILED, reason) for case, reason in plan.refused]
-    started = time.monotonic()
+    started, tally = time.monotonic(), Tally()
     with connect(name="msynth") as engine:
         wish, card, terms = _terms(engine.capabilities(), args, params)
         args.output.mkdir(exist_ok=True)
@@ -103,12 +107,13 @@ def _refine_many(args: argparse.Namespace, params: dict[str, Scalar], report: Re
         try:
             with contextlib.closing(batch.run(cases)) as results:
                 for outcome in results:
-                    _tell(outcome, args.json)
+                    _tell(outcome, args.json, tally)
                     if report is not None:
                         report.add(outcome)
                     outcomes.append(replace(outcome, refined=None))  # its arrays are saved: thousands would fill the memory
         finally:
-            print("\n".join(summary(outcomes, time.monotonic() - started)), file=sys.stderr)
+            ends = (*summary(outcomes, time.monotonic() - started), tally.line)
+            print("\n".join(filter(None, ends)), file=sys.stderr)
     if report is not None:
         report.write(terms["params"], card, [(o.case.name, o.reason or o.state.value) for o in _not_made(outcomes)])
     return FAILED if _not_made(outcomes) else DONE
@@ -130,12 +135,14 @@ def _terms(able: Capabilities, args: argparse.Namespace, params: dict[str, Scala
     return Wish(card.id, args.seed, checked, names), card, {"models": weights, "seed": args.seed, "params": complete}
 
 
-def _tell(outcome: Outcome, as_json: bool) -> None:
+def _tell(outcome: Outcome, as_json: bool, tally: Tally) -> None:
     refined = outcome.refined
     if refined is None:
         return
     told = json.dumps({**refined.recipe, "output": str(outcome.case.output)}, sort_keys=True) if as_json else outcome.case.output
     print(told, flush=True)
+    if words := tally.add(refined.recipe):
+        print(f"{outcome.case.name}: {words}", file=sys.stderr)
     if refined.kept:
         print(f"{outcome.case.name}: kept as it was, as the result would have left its input: {refined.kept}", file=sys.stderr)
     for path in refined.beside:

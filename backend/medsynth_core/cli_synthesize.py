@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,11 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from medsynth_core import quality_words
 from medsynth_core.cli_jobs import cancelled_unless_saved, find_card, follow
 from medsynth_core.cli_params import read_params
 from medsynth_core.client import Job, connect
+from medsynth_core.copy_rule import ALLOWED, COPY_CHECK, KEPT_OUT, OVERRIDE, UNLIKE
 from medsynth_core.errors import InputError, ParameterError, ShapeError
 from medsynth_core.protocol import Capabilities
+from medsynth_core.quality import Badge
 from medsynth_core.vocabulary import understand
 from medsynth_core.volume import Volume
 
@@ -36,10 +41,21 @@ class Order:
     slice: int | None
     options: tuple[str, ...]
     flags: tuple[str, ...]
+    allow_copies: bool = False
 
 
-def synthesize_files(order: Order) -> Iterator[tuple[Path, dict[str, Any], Path | None]]:
-    """Make and save the images; yield (file, recipe, file beside it that holds the recipe or None) as each is saved.
+@dataclass(frozen=True)
+class Saved:
+    """One image: its file, its recipe, the file beside it that holds the recipe where it cannot, and whether it was kept out."""
+
+    path: Path
+    recipe: dict[str, Any]
+    beside: Path | None = None
+    kept_out: bool = False
+
+
+def synthesize_files(order: Order) -> Iterator[Saved]:
+    """Make and save the images, and yield each as it is saved; of several, those that may be copies are not.
 
     What can be wrong with the files is found before the service is asked, what can be wrong with the labels and parameters
     before a job runs. Raises InputError, ModelError, JobError, ServiceError; jobs not yet saved are cancelled.
@@ -61,9 +77,43 @@ def synthesize_files(order: Order) -> Iterator[tuple[Path, dict[str, Any], Path 
         with cancelled_unless_saved(jobs):
             for job, path in zip(list(jobs), outputs, strict=True):
                 image, recipe = _finish(job)
-                beside = formats.write(path, image, recipe)
+                recipe |= _copy_check(order, recipe)
+                kept_out = recipe.get(COPY_CHECK) == KEPT_OUT
+                beside = None if kept_out else formats.write(path, image, recipe)
                 jobs.remove(job)
-                yield path, recipe, beside
+                yield Saved(path, recipe, beside, kept_out)
+
+
+def tell(images: Iterator[Saved], as_json: bool) -> bool:
+    """Print each image as it is saved and what is wrong with it, then how good they are; return whether one was kept out."""
+    kept_out, tally = 0, quality_words.Tally()
+    for one in images:
+        if one.kept_out:
+            kept_out += 1
+        else:
+            print(json.dumps(one.recipe, sort_keys=True) if as_json else one.path)
+        if words := tally.add(one.recipe):
+            print(f"{one.path.name}: {words}", file=sys.stderr)
+        if one.beside is not None:
+            print(f"{one.path.name} cannot hold its recipe: it is in {one.beside.name}", file=sys.stderr)
+    if tally.line:
+        print(tally.line, file=sys.stderr)
+    if kept_out:
+        print(f"{kept_out} not saved: they may be copies of training images; {OVERRIDE} saves them, and says so", file=sys.stderr)
+    return kept_out > 0
+
+
+def _copy_check(order: Order, recipe: dict[str, Any]) -> dict[str, str]:
+    """Return what the rule about copies says of an image by its badge, for its recipe; nothing where that was not judged.
+
+    A single image is what somebody looks at: it is saved, and its badge says what to look for.
+    """
+    badge = Badge.of_recipe(recipe)
+    if badge is None or badge.may_be_a_copy is None or order.count is None:
+        return {}
+    if not badge.may_be_a_copy:
+        return {COPY_CHECK: UNLIKE}
+    return {COPY_CHECK: ALLOWED if order.allow_copies else KEPT_OUT}
 
 
 def _engine_of(able: Capabilities, model: str) -> str:

@@ -18,6 +18,8 @@ from medsynth_core.cli_tumor_order import ENGINE, Format, Order, make_order, pla
 from medsynth_core.cli_tumor_run import Grower, Outcome
 from medsynth_core.client import connect
 from medsynth_core.protocol import to_json
+from medsynth_core.quality import KEY
+from medsynth_core.quality_words import Tally
 
 DEFAULT_MODEL = "lgg-flair"
 DONE, FAILED = 0, 1
@@ -48,7 +50,7 @@ def add_tumor_arguments(parser: argparse.ArgumentParser) -> None:
 def tumor(args: argparse.Namespace) -> int:
     """Grow what the arguments ask for and return the exit status. Raises InputError, ModelError, JobError, ServiceError."""
     order = make_order(args)
-    outcomes: list[Outcome] = []
+    outcomes, tally = list[Outcome](), Tally()
     started = time.monotonic()
     with connect(name="msynth") as engine:
         card = find_card(engine.capabilities(), ENGINE, args.model)
@@ -57,13 +59,13 @@ def tumor(args: argparse.Namespace) -> int:
         try:
             with contextlib.closing(grower.run()) as results:
                 for outcome in results:
-                    _tell(outcome, args.json)
+                    _tell(outcome, args.json, tally)
                     outcomes.append(outcome)
         except KeyboardInterrupt:
             words = [*_summary(order, outcomes, time.monotonic() - started), f"stopped: {GO_ON}"]
             print("\n".join(words), file=sys.stderr)
             raise
-    for line in _summary(order, outcomes, time.monotonic() - started):
+    for line in (*_summary(order, outcomes, time.monotonic() - started), *filter(None, [tally.line])):
         print(line, file=sys.stderr)
     return _status(order, outcomes)
 
@@ -76,8 +78,8 @@ def _status(order: Order, outcomes: Sequence[Outcome]) -> int:
     return FAILED if problems else DONE
 
 
-def _tell(outcome: Outcome, as_json: bool) -> None:
-    """Print a volume that was made."""
+def _tell(outcome: Outcome, as_json: bool, tally: Tally) -> None:
+    """Print a volume that was made, and what is wrong with it."""
     record = outcome.record
     if record is None:
         return
@@ -87,6 +89,8 @@ def _tell(outcome: Outcome, as_json: bool) -> None:
         print(*outcome.piece.outputs, sep="\n", flush=True)
     for flag in record.flags:
         print(f"{record.image}: {flag}", file=sys.stderr)
+    if words := tally.add({KEY: record.quality}):
+        print(f"{record.image}: {words}", file=sys.stderr)
 
 
 def _summary(order: Order, outcomes: Sequence[Outcome], seconds: float) -> list[str]:

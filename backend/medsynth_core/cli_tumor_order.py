@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import enum
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from medsynth_core.cli_jobs import check_output_folder
 from medsynth_core.cli_journal import digest
 from medsynth_core.cli_params import given_params, read_value
 from medsynth_core.errors import InputError, ParameterError, ShapeError
@@ -105,7 +105,7 @@ def make_order(args: argparse.Namespace) -> Order:
     how = Format(args.format)
     params = _params(args)
     pieces = _pieces(args, how)
-    _check_folder(args.output)
+    check_output_folder(args.output)
     places = {args.output, *(path for piece in pieces for path in piece.outputs)}
     if args.background is not None and args.background.resolve() in {path.resolve() for path in places}:
         raise InputError("the result would replace the background: name another output folder")
@@ -148,15 +148,6 @@ def _background(args: argparse.Namespace) -> Background | None:
         raise ShapeError(f"{name} has {len(volume.array)} channels: a background is grey and has one")
     scan = formats.Scan(args.background, args.series) if dicom else None
     return Background(name, volume, digest(args.background), scan)
-
-
-def _check_folder(folder: Path) -> None:
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder} is a file: the output is a folder, name another")
-    if not folder.is_dir() and not folder.parent.is_dir():
-        raise InputError(f"the folder {folder.parent} does not exist: make it first")
-    if not os.access(folder if folder.exists() else folder.parent, os.W_OK):
-        raise InputError(f"the folder {folder} cannot be written to: choose another")
 
 
 def _check_dicom(volume: Volume) -> None:

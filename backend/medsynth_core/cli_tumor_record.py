@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from medsynth_core.cli_records import read_records, write_records
 from medsynth_core.protocol import JobInfo
+from medsynth_core.quality import KEY as QUALITY
 from medsynth_core.tumor_words import gathered
 
 NAME, KEY = "request.json", "volumes"
@@ -22,7 +23,7 @@ class Record:
     """One volume. `asked` is what was given, `resolved` the request with all that was drawn, `got` is measured on the mask.
 
     Lengths in mm, volumes in ml, centers in world RAS. `flags` are the engine's remarks, such as a request beyond what it was
-    trained on. `seconds` is the time of computing.
+    trained on. `seconds` is the time of computing, `quality` the badge as in the recipe.
     """
 
     image: str
@@ -38,6 +39,7 @@ class Record:
     made: str
     device: str = ""
     code_version: str = ""
+    quality: dict[str, Any] = field(default_factory=dict)
 
 
 def record_of(image: Path, mask: Path, asked: Mapping[str, Any], info: JobInfo, seconds: float) -> Record:
@@ -57,6 +59,7 @@ def record_of(image: Path, mask: Path, asked: Mapping[str, Any], info: JobInfo, 
         datetime.fromtimestamp(info.ended or 0.0, UTC).isoformat(timespec="seconds"),
         str(recipe.get("device", "")),
         str(recipe.get("code_version", "")),
+        dict(recipe.get(QUALITY, {})),
     )
 
 

@@ -10,11 +10,12 @@ from typing import Any
 
 from medsynth_core.cli_batch import FATAL, State
 from medsynth_core.cli_journal import Journal, origin
+from medsynth_core.cli_making import found_again
 from medsynth_core.cli_progress import ProgressLine, how_far
 from medsynth_core.cli_tumor_order import ENGINE, Format, Order, Piece
 from medsynth_core.cli_tumor_record import Record, RequestFile, record_of
 from medsynth_core.client import Client, Job
-from medsynth_core.errors import MedSynthError, NotFoundError
+from medsynth_core.errors import MedSynthError
 from medsynth_core.protocol import Event, EventKind, JobState, ModelCard
 from medsynth_core.volume import Volume
 
@@ -98,24 +99,9 @@ class Grower:
             return None
         known = self._journal.job(piece.name, made_from)
         self._journal.begin(piece.name, piece.outputs, made_from, known)
-        job = self._found(known) or self._submitted(piece)
+        job = found_again(self._engine, known) or self._submitted(piece)
         self._jobs[piece.name] = job
         self._journal.begin(piece.name, piece.outputs, made_from, job.id)
-        return job
-
-    def _found(self, name: str) -> Job | None:
-        """Return the job of an earlier run, set going again if it had stopped; None where the service has it no more."""
-        if not name:
-            return None
-        try:
-            job = self._engine.job(name)
-        except NotFoundError:
-            return None
-        if job.state is JobState.CANCELLING:
-            for _ in job:  # it ends within a second; only then it can be resumed
-                pass
-        if job.state in (JobState.CANCELLED, JobState.FAILED):
-            job.resume()
         return job
 
     def _submitted(self, piece: Piece) -> Job:

@@ -90,11 +90,11 @@ class Client:
 
     def capabilities(self) -> Capabilities:
         """Return engines, parameters, models and device; waits for a starting worker, `ready` says whether it came."""
-        return read_record(Capabilities, self._ask("GET", "/v1/capabilities", start=True).body)
+        return read_record(Capabilities, self.ask("GET", "/v1/capabilities", start=True).body)
 
     def status(self) -> ServiceStatus:
         """Return the service's state, now. Raises ServiceUnavailableError at once when it is away; never starts it."""
-        return read_record(ServiceStatus, self._ask("GET", "/v1/status", seconds=3.0, patience=0).body)
+        return read_record(ServiceStatus, self.ask("GET", "/v1/status", seconds=3.0, patience=0).body)
 
     def synthesize(self, mask: Any, model: str, seed: int = 0, **params: Any) -> Any:
         """Return an image of `mask`: (y, x) or (y, x, 3) for an array (y, x), a Volume for a Volume.
@@ -198,27 +198,27 @@ class Client:
 
     def star(self, job_id: str, starred: bool = True) -> None:
         """Keep a job of the history for ever, or no longer."""
-        self._ask("POST", f"/v1/history/{job_id}/star", {"starred": starred})
+        self.ask("POST", f"/v1/history/{job_id}/star", {"starred": starred})
 
     def forget(self, job_id: str) -> None:
         """Remove an ended job and its results from the history."""
-        self._ask("DELETE", f"/v1/history/{job_id}")
+        self.ask("DELETE", f"/v1/history/{job_id}")
 
     def load_model(self, model: str) -> ServiceStatus:
         """Load a model ahead of its first job."""
-        return read_record(ServiceStatus, self._ask("POST", f"/v1/models/{model}/load", {}, start=True).body)
+        return read_record(ServiceStatus, self.ask("POST", f"/v1/models/{model}/load", {}, start=True).body)
 
     def unload_model(self, model: str) -> ServiceStatus:
         """Free the memory of a model."""
-        return read_record(ServiceStatus, self._ask("POST", f"/v1/models/{model}/unload", {}).body)
+        return read_record(ServiceStatus, self.ask("POST", f"/v1/models/{model}/unload", {}).body)
 
     def refresh_models(self) -> None:
         """Let the service look for models that were added or removed."""
-        self._ask("POST", "/v1/models/refresh", {})
+        self.ask("POST", "/v1/models/refresh", {})
 
     def shutdown(self, force: bool = False) -> None:
         """End the service. Raises ServiceError when it has jobs and `force` is not set; they resume when it is started again."""
-        self._ask("POST", "/v1/shutdown", {"force": force}, patience=0)
+        self.ask("POST", "/v1/shutdown", {"force": force}, patience=0)
 
     def _upload(self, encoded: Mapping[str, bytes], names: Mapping[str, str]) -> None:
         for name, data in encoded.items():
@@ -237,26 +237,30 @@ class Client:
 
     def _post_job(self, request: JobRequest) -> Job:
         headers = {**JSON, "Idempotency-Key": uuid.uuid4().hex}
-        body = json.dumps(to_json(request)).encode()
-        reply = checked(self._send(Request("POST", "/v1/jobs", body, headers, start=True)))
+        reply = self.ask("POST", "/v1/jobs", to_json(request), headers, start=True)
         return Job(self._send, read_record(JobInfo, reply.body).id)
 
     def _job_list(self, path: str) -> tuple[JobInfo, ...]:
-        listed = self._ask("GET", path).json()
+        listed = self.ask("GET", path).json()
         with understood():
             return from_json(tuple[JobInfo, ...], listed["jobs"], "jobs")
 
-    def _ask(
+    def ask(
         self,
         method: str,
         path: str,
         fields: dict[str, Any] | None = None,
+        headers: Mapping[str, str] = JSON,
         seconds: float = 60.0,
         patience: float = 15.0,
         start: bool = False,
     ) -> Reply:
-        body, headers = (None, {}) if fields is None else (json.dumps(fields).encode(), JSON)
-        return checked(self._send(Request(method, path, body, headers, seconds, patience, start)))
+        """Send one request of the API, with a JSON body of `fields`; for parts of the client that live in other modules.
+
+        Raises the error that the answer names.
+        """
+        body = None if fields is None else json.dumps(fields).encode()
+        return checked(self._send(Request(method, path, body, {} if fields is None else headers, seconds, patience, start)))
 
 
 @contextlib.contextmanager

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from medsynth_core.deed import Deed
 from medsynth_core.protocol import JobInfo, JobState
+from medsynth_core.quality import KEY
+from medsynth_core.quality_words import Sign, sign
 
 COLUMNS = ("Job", "State", "From", "When")
+STATE = COLUMNS.index("State")
 STARRED = "★ "
 TIP = "Jobs of all programs; a double click opens the result"
 SEARCH, SEARCH_TIP = "Search the jobs", "Words of engine, model, program, state or note"
@@ -42,6 +45,11 @@ def state_text(job: JobInfo) -> str:
     if not job.state.ended and job.total:
         return f"{job.state} {job.done}/{job.total}"
     return f"{job.state}: {job.error}" if job.state is JobState.FAILED and job.error else str(job.state)
+
+
+def quality(job: JobInfo) -> Sign | None:
+    """Return how good a job's result is; None where it has none yet, or nobody has measured it."""
+    return sign(job.recipe) if can_open(job) and KEY in job.recipe else None
 
 
 def age_text(created: float, now: float) -> str:

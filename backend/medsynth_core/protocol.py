@@ -6,21 +6,20 @@ an error that names it. Arrays do not travel here: a record names them by the sh
 
 from __future__ import annotations
 
-import dataclasses
 import enum
-import functools
-import types
 import typing
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 from medsynth_core.errors import InputError, ParameterError
+from medsynth_core.protocol_json import RecordT as RecordT
+from medsynth_core.protocol_json import from_json as from_json
+from medsynth_core.protocol_json import to_json as to_json
 
 API_VERSION = 1
 """Raised when a client of the last version could misread an answer. The service refuses others by name."""
 
 Scalar = bool | int | float | str
-RecordT = TypeVar("RecordT")
 
 
 class ParamKind(enum.StrEnum):
@@ -88,11 +87,21 @@ class InputInfo:
 
 
 @dataclass(frozen=True)
+class PresetInfo:
+    """A named way to train an engine: what it is for, in a few words, and its optimizer steps."""
+
+    name: str
+    says: str
+    steps: int
+
+
+@dataclass(frozen=True)
 class EngineInfo:
     """One engine as the capability document lists it. `problem` says why it cannot run here, empty if it can.
 
     `synthetic` is False where the outputs are derived from what was handed in, such as a refined mask: no image of nobody.
-    `one_slice`: a single 2-D slice is taken, a stack refused; a viewer sends the slice that it shows."""
+    `one_slice`: a single 2-D slice is taken, a stack refused; a viewer sends the slice that it shows.
+    `presets` are ways to train it, the default first; empty for one that cannot be trained."""
 
     name: str
     summary: str
@@ -102,6 +111,7 @@ class EngineInfo:
     problem: str = ""
     synthetic: bool = True
     one_slice: bool = False
+    presets: tuple[PresetInfo, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -114,12 +124,32 @@ class LabelInfo:
 
 
 @dataclass(frozen=True)
+class Thresholds:
+    """What a card says of real images that its judges have not learned from; None where it says nothing.
+
+    `adherence` is how surely a segmenter tells the labels of 95 % of them from the rest (0.5 is chance, 1 best); `likeness` the
+    95th percentile of their likeness to the nearest training image; `intensity` the 1st and 99th percentile of grey levels
+    between which 95 % of the training images lie, `contrast` the distance of these two percentiles that 95 % of them reach;
+    `strangeness` how unlike what was learned from 95 % of them are at most, for engines that are given an image. `count` says how
+    many real images "95 %" is of, 0 where nobody has counted.
+    """
+
+    adherence: float | None = None
+    intensity: tuple[float, float] | None = None
+    likeness: float | None = None
+    contrast: float | None = None
+    strangeness: float | None = None
+    count: int = 0
+
+
+@dataclass(frozen=True)
 class ModelCard:
     """What a model is, what it was trained on, and what may be done with it; `card.json` of a model folder.
 
     `size` is the model's grid (y, x) in pixels. `fit` says how another size is met: "resize" or "tile".
     `labels` is empty for a model that takes any label. `role` is empty for an engine's main model; a model that only serves
-    another one names its part, such as "coarse". `figures` holds measured numbers by name, `sha256` weight files' sums.
+    another one names its part, such as "coarse". `figures` holds measured numbers by name, `sha256` weight files' sums, `quality`
+    what the badge of a result is judged by.
     """
 
     id: str
@@ -140,6 +170,7 @@ class ModelCard:
     split: str = ""
     steps: int = 0
     figures: dict[str, float] = field(default_factory=dict)
+    quality: Thresholds = Thresholds()
     notes: str = ""
     code_version: str = ""
     sha256: dict[str, str] = field(default_factory=dict)
@@ -308,93 +339,3 @@ class Event:
     output: str = ""
     z: int = -1
     output_info: OutputInfo | None = None
-
-
-def to_json(record: Any) -> Any:
-    """Return the plain JSON value of a record (dataclass, enum, tuple, dict or scalar)."""
-    if dataclasses.is_dataclass(record) and not isinstance(record, type):
-        return {f.name: to_json(getattr(record, f.name)) for f in dataclasses.fields(record)}
-    if isinstance(record, enum.Enum):
-        return record.value
-    if isinstance(record, (tuple, list)):
-        return [to_json(item) for item in record]
-    if isinstance(record, dict):
-        return {str(key): to_json(value) for key, value in record.items()}
-    return record
-
-
-def from_json(kind: type[RecordT], value: Any, where: str = "") -> RecordT:
-    """Return the record of type `kind` that `value` describes. Raises InputError naming the key and the rule."""
-    return typing.cast(RecordT, _read(kind, value, where or getattr(kind, "__name__", "value")))
-
-
-def _read(kind: Any, value: Any, where: str) -> Any:
-    origin, args = typing.get_origin(kind), typing.get_args(kind)
-    if kind is Any:
-        return value
-    if dataclasses.is_dataclass(kind):
-        return _read_record(kind, value, where)
-    if origin in (typing.Union, types.UnionType):
-        return _read_union(args, value, where)
-    if origin is tuple:
-        return _read_tuple(args, value, where)
-    if origin is dict and isinstance(value, dict):
-        return {key: _read(args[1], item, f"{where}.{key}") for key, item in value.items()}
-    if isinstance(kind, type) and issubclass(kind, enum.Enum):
-        return _read_enum(kind, value, where)
-    return _read_scalar(kind, value, where)
-
-
-def _read_record(kind: Any, value: Any, where: str) -> Any:
-    if not isinstance(value, dict):
-        raise InputError(f"{where} must be an object, not {type(value).__name__}")
-    hints = _hints(kind)
-    fields = {f.name: f for f in dataclasses.fields(kind)}
-    if unknown := sorted(set(value) - set(fields)):
-        raise InputError(f"{where} has the unknown key {unknown[0]!r}; known: {', '.join(fields)}")
-    for name, f in fields.items():
-        required = f.default is dataclasses.MISSING and f.default_factory is dataclasses.MISSING
-        if required and name not in value:
-            raise InputError(f"{where} lacks the key {name!r}")
-    return kind(**{name: _read(hints[name], item, f"{where}.{name}") for name, item in value.items()})
-
-
-@functools.cache
-def _hints(kind: type) -> dict[str, Any]:
-    return typing.get_type_hints(kind)
-
-
-def _read_union(choices: tuple[Any, ...], value: Any, where: str) -> Any:
-    if value is None and type(None) in choices:
-        return None
-    plain = [choice for choice in choices if choice is not type(None)]
-    if type(value) in plain:
-        return value
-    if len(plain) == 1:
-        return _read(plain[0], value, where)
-    raise InputError(f"{where} is {value!r}: it must be {' or '.join(c.__name__ for c in plain)}")
-
-
-def _read_tuple(args: tuple[Any, ...], value: Any, where: str) -> tuple[Any, ...]:
-    if not isinstance(value, (list, tuple)):
-        raise InputError(f"{where} must be a list, not {type(value).__name__}")
-    if args[-1] is Ellipsis:
-        return tuple(_read(args[0], item, f"{where}[{i}]") for i, item in enumerate(value))
-    if len(value) != len(args):
-        raise InputError(f"{where} has {len(value)} entries: it must have {len(args)}")
-    return tuple(_read(arg, item, f"{where}[{i}]") for i, (arg, item) in enumerate(zip(args, value, strict=True)))
-
-
-def _read_enum(kind: type[enum.Enum], value: Any, where: str) -> enum.Enum:
-    try:
-        return kind(value)
-    except ValueError:
-        raise InputError(f"{where} is {value!r}: it must be one of {', '.join(str(k.value) for k in kind)}") from None
-
-
-def _read_scalar(kind: type, value: Any, where: str) -> Any:
-    if kind is float and type(value) is int:
-        return float(value)
-    if type(value) is not kind:
-        raise InputError(f"{where} is {value!r}: it must be {kind.__name__}")
-    return value

@@ -110,11 +110,32 @@ class Session:
         """Load a model ahead of the first click, so that the first image is as quick as the next."""
         self._errand(lambda: self._connected().load_model(model))
 
-    def ask(self, question: Callable[[Client], AnswerT], told: Callable[[AnswerT], None]) -> None:
-        """Ask the service something; `told` gets the answer on the viewer's thread. What goes wrong is told as trouble."""
-        self._errand(lambda: self._answer(question(self._connected()), told))
+    def ask(
+        self,
+        question: Callable[[Client], AnswerT],
+        told: Callable[[AnswerT], None],
+        failed: Callable[[MedSynthError], None] | None = None,
+    ) -> None:
+        """Ask the service something; `told` gets the answer on the viewer's thread, `failed` what went wrong.
 
-    def _answer(self, answer: AnswerT, told: Callable[[AnswerT], None]) -> None:
+        Without `failed`, what goes wrong is told as trouble.
+        """
+        self._errand(lambda: self._answer(question, told, failed))
+
+    def _answer(
+        self,
+        question: Callable[[Client], AnswerT],
+        told: Callable[[AnswerT], None],
+        failed: Callable[[MedSynthError], None] | None,
+    ) -> None:
+        try:
+            answer = question(self._connected())
+        except MedSynthError as caught:
+            if failed is None:
+                raise
+            problem, tell = caught, failed
+            self._tell(lambda _: tell(problem))
+            return
         self._tell(lambda _: told(answer))
 
     def _stop(self, force: bool) -> None:

@@ -138,9 +138,12 @@ class Connections:
         """Close all connections; a request under way in another thread fails at once."""
         with self._lock:
             self._closed = True
-            opened, self._open, self._idle = self._open, set(), []
-        for connection in opened:
-            _close(connection)
+            opened, idle = self._open, [connection for _, connection in self._idle]
+            self._open, self._idle = set(), []
+        for connection in idle:
+            connection.close()
+        for connection in opened.difference(idle):
+            _wake(connection)
 
     def _take(self, address: Address) -> tuple[http.client.HTTPConnection, bool]:
         with self._lock:
@@ -149,7 +152,7 @@ class Connections:
                 if instance == address.instance:
                     return connection, True
                 self._open.discard(connection)
-                _close(connection)
+                connection.close()
         return self._connect(address), False
 
     def _connect(self, address: Address) -> http.client.HTTPConnection:
@@ -210,7 +213,10 @@ def _exchange(connection: http.client.HTTPConnection, request: Request, token: s
         connection.sock.settimeout(request.seconds)
     connection.request(request.method, request.path, body=request.body, headers=headers)
     response = connection.getresponse()
-    return Reply(response.status, _read_body(response))
+    try:
+        return Reply(response.status, _read_body(response))
+    finally:
+        response.close()  # else its finalizer does, and there Python drops a Ctrl-C that comes in between without a word
 
 
 def _read_body(response: http.client.HTTPResponse) -> bytes | bytearray:
@@ -227,8 +233,8 @@ def _read_body(response: http.client.HTTPResponse) -> bytes | bytearray:
     return body
 
 
-def _close(connection: http.client.HTTPConnection) -> None:
+def _wake(connection: http.client.HTTPConnection) -> None:
+    """End what a thread waits for on a connection. That thread closes it: what it reads must not vanish under its hands."""
     if (sock := connection.sock) is not None:
         with contextlib.suppress(OSError):  # the service had closed it already
-            sock.shutdown(socket.SHUT_RDWR)  # wakes a thread that waits in recv; close alone does not
-    connection.close()
+            sock.shutdown(socket.SHUT_RDWR)  # wakes a thread that waits in recv; close would not

@@ -14,13 +14,14 @@ from benchmarks.refine import bars, rows_of_case
 from benchmarks.refine_cases import cases_of, chosen
 from benchmarks.refine_methods import INPUT, MAIN, METHODS, SAMPLED, Case, Contest, Outcome
 from benchmarks.refine_report import ALL, Row, cell_table, cells, gain_bars, rival_bars, trust_bars, verdict_table
-from benchmarks.refine_scores import Score, Trust, bootstrap, score, trust
+from benchmarks.refine_scores import Score, Trust, score, trust
 from benchmarks.refine_starts import QUALITIES, SEEN, UNSEEN, UNSEEN_KINDS, iou, start_of, starts
 from benchmarks.report import write_json
 from medsynth_core.engines.refine.items import Item
 from medsynth_core.engines.refine.model import save_model
 from medsynth_core.engines.refine.network import ImageEncoder, MaskNetwork
 from medsynth_core.errors import ModelError
+from medsynth_core.evaluation.bootstrap import bootstrap
 from medsynth_core.evaluation.refiners import RIVALS
 from medsynth_core.models.folder import finish_folder
 from medsynth_core.protocol import ModelCard

@@ -16,7 +16,7 @@ from benchmarks.tumor_asked import KNOBS, READ, VALUES, Turn, asked_rows, asking
 from benchmarks.tumor_independent import drawn_head, grow_apart, requested
 from benchmarks.tumor_judges import TumorJudges, TumorJudgeSettings, prepare_tumor_judges
 from benchmarks.tumor_looks import INDEPENDENT, JOINT, Made, adherence_rows, copy_rows, flicker_rows
-from benchmarks.tumor_volumes import Grown, Nursery, Order, borders, fingerprint, grow, read, write
+from benchmarks.tumor_volumes import Grown, Nursery, Order, fingerprint, grow, read, write
 from benchmarks.verdicts import Row, at_least, at_most, missing, table, tally
 from medsynth_core.engines.tumor.engine import Params
 from medsynth_core.engines.tumor.frame import Frame, new_frame
@@ -27,6 +27,7 @@ from medsynth_core.evaluation.copies import CopySettings
 from medsynth_core.evaluation.features import FeatureSettings
 from medsynth_core.evaluation.flicker import Stack
 from medsynth_core.evaluation.segmenter import SegmenterSettings
+from medsynth_core.studies.fidelity_volumes import borders
 from tests.toy_tumor import toy_prior, write_tumor_model
 
 SPACING = (4.0, 3.75, 3.75)

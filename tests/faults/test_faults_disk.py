@@ -11,6 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import save_file
 
 from medsynth_core import wire
 from medsynth_core.engines.fake import slice_pixels
@@ -18,6 +21,7 @@ from medsynth_core.errors import JobCancelledError
 from medsynth_core.protocol import JobRequest, OutputInfo
 from medsynth_core.service import frames, recording
 from medsynth_core.service.results import ResultVolume
+from medsynth_core.service.training_child import explained
 from medsynth_core.volume import Volume
 from tests.running import RunningService
 
@@ -154,3 +158,16 @@ def test_a_cancel_ends_the_wait_for_room(tmp_path: Path, monkeypatch: pytest.Mon
     with pytest.raises(JobCancelledError):
         taking.take(recording.Slice("image", 0, slice_pixels(1, 0, 8)))
     assert not list(tmp_path.rglob("*.partial"))
+
+
+def test_weights_that_find_no_room_are_told_of_as_a_full_disk(small_disk: Path) -> None:
+    with pytest.raises(SafetensorError) as caught:
+        save_file({"weight": torch.zeros(8 * MIB)}, small_disk / "weights.safetensors")
+    assert explained(caught.value)[0] == "storage_full"
+
+
+def test_only_a_full_disk_is_told_of_as_one() -> None:
+    full, broken = "I/O error: No space left on device (os error 28)", "I/O error: Input/output error (os error 5)"
+    assert explained(SafetensorError(full))[0] == "storage_full"
+    with pytest.raises(SafetensorError, match="os error 5"):
+        explained(SafetensorError(broken))

@@ -35,7 +35,7 @@ os.environ["NAPARI_CONFIG"] = str(_HOME / "napari.yaml")  # before napari is imp
 
 import napari  # noqa: E402
 import napari.qt  # noqa: E402
-from qtpy.QtCore import Qt  # noqa: E402
+from qtpy.QtCore import QEvent, QObject, Qt  # noqa: E402
 from qtpy.QtWidgets import QApplication, QWidget  # noqa: E402  after the environment is set
 
 from napari_medsynth import strokes  # noqa: E402
@@ -43,12 +43,21 @@ from napari_medsynth.nuclei_widget import NucleiWidget  # noqa: E402
 from napari_medsynth.primary_button import Mode  # noqa: E402
 from napari_medsynth.refine_widget import RefineWidget  # noqa: E402
 from napari_medsynth.synthesize_widget import SynthesizeWidget  # noqa: E402
+from napari_medsynth.train_widget import TrainWidget  # noqa: E402
 from napari_medsynth.tumor_widget import TumorWidget  # noqa: E402
 from tests.gui.growing import GrowingClient, Growth  # noqa: E402
 from tests.gui.sowing import Sowing, SowingClient  # noqa: E402
+from tests.gui.teaching import Lesson, TeachingClient  # noqa: E402
 from tests.scripted import Script, ScriptedClient  # noqa: E402
 
 SHAPE = (64, 64)
+
+
+class Dropped(QObject):
+    """Drops every move of the mouse over the canvas, as vispy does with those that come within 10 ms of another."""
+
+    def eventFilter(self, watched: Any, event: Any) -> bool:
+        return bool(event.type() == QEvent.Type.MouseMove)
 
 
 class Desk:
@@ -80,6 +89,13 @@ class Desk:
         strokes.QTest.mouseMove(canvas, point)
         strokes.QTest.mouseClick(canvas, Qt.MouseButton.LeftButton, keys, point)
         QApplication.processEvents()
+
+    def drag_unseen(self, *places: tuple[float, float]) -> None:
+        """Drag while the viewer is so busy that no move comes through: a press at the first place, a release at the last."""
+        canvas, dropped = strokes.find_canvas(self.widget), Dropped()
+        canvas.installEventFilter(dropped)
+        strokes.drag(self.viewer, canvas, places)
+        canvas.removeEventFilter(dropped)
 
     def key(self, key: Qt.Key, control: bool = False) -> None:
         """Press a key over the canvas."""
@@ -235,6 +251,28 @@ def open_nuclei(make_napari_viewer_proxy: Callable[..., Any], sowing: Sowing) ->
         desk = Desk(viewer, widget, viewer.window.add_dock_widget(widget, name="Nuclei + histology", area="right"))
         desk.wait("the engine's answer", lambda: widget.model.capabilities is not None, 60)
         viewer.reset_view()
+        return desk
+
+    return make
+
+
+@pytest.fixture
+def lesson() -> Lesson:
+    """What the service examines and trains in this test."""
+    return Lesson()
+
+
+@pytest.fixture
+def open_train(make_napari_viewer_proxy: Callable[..., Any], lesson: Lesson) -> Callable[..., Desk]:
+    """Open a viewer with *Train on your own cases*, by default on the script of `lesson`."""
+
+    def make(real: bool = False) -> Desk:
+        viewer = make_napari_viewer_proxy(show=True)
+        viewer.window.resize(1200, 900)
+        widget = TrainWidget(viewer) if real else TrainWidget(viewer, connect=lambda: TeachingClient(lesson))
+        desk = Desk(viewer, widget, viewer.window.add_dock_widget(widget, name="Train on your own cases", area="right"))
+        desk.wait("the engine's answer", lambda: widget.capabilities is not None, 120)
+        desk.wait("the list of trainings", lambda: widget.follow.watch.known, 30)
         return desk
 
     return make

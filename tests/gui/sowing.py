@@ -38,12 +38,16 @@ KINDS = {"image": ("image", 3, "uint8"), "instances": ("labels", 1, "uint16"), "
 
 @dataclass
 class Sowing:
-    """What the service of the script does, and what it was asked. It stops before a tile, or the end, while `hold` is set."""
+    """What the service of the script does, and what it was asked. It stops before a tile, or the end, while `hold` is set.
+
+    `notes` are put into every recipe.
+    """
 
     models: tuple[ModelCard, ...] = (CARD,)
     side: int = 64
     hold_at: int = -1
     fails_at: int = -1
+    notes: dict[str, object] = field(default_factory=dict)
     holds: threading.Event = field(default_factory=threading.Event)
     submitted: list[JobRequest] = field(default_factory=list)
     inputs: list[dict[str, Volume]] = field(default_factory=list)
@@ -91,6 +95,7 @@ class SowingJob:
         place = tuple(map(tuple, self._affine.tolist()))
         outputs = tuple(OutputInfo(n, kind, (c, *self._size), dtype, place) for n, (kind, c, dtype) in KINDS.items())
         recipe = {"engine": "nuclei", "seed": self._request.seed, "params": dict(self._request.params), "synthetic": True}
+        recipe |= self._script.notes
         return JobInfo(self.id, self._state, self._request, time.time(), outputs=outputs, recipe=recipe)
 
     def wait(self) -> JobInfo:

@@ -237,6 +237,16 @@ def test_a_drag_with_delete_deletes_nothing(open_hand: Open) -> None:
     assert np.array_equal(hand.labels.data, field())
 
 
+def test_a_drag_in_a_busy_viewer_is_a_drag(open_hand: Open) -> None:
+    hand = open_hand()
+    hand.editor.set_tool("delete")
+    hand.drag_unseen(A, (40, 30))
+    assert np.array_equal(hand.labels.data, field())
+    hand.editor.set_tool("move")
+    hand.drag_unseen(A, (40, 30))
+    assert np.array_equal(hand.labels.data, nuclei_edits.moved(field(), 1, 20, 10).instances)
+
+
 @pytest.mark.parametrize(
     ("tool", "to", "why"), [("move", (20.0, -20.0), "leave the field"), ("duplicate", B, "others lie there")]
 )

@@ -14,7 +14,7 @@ from medsynth_core.client import connect
 from napari_medsynth import strokes
 from tests.engines.nuclei.conftest import make_recipe, tile
 from tests.gui.conftest import Desk
-from tests.gui.test_nuclei_panel import carry, disk, make, take_tool
+from tests.gui.nuclei_hand import carry, disk, make, take_tool
 from tests.running import RunningService
 
 pytestmark = [pytest.mark.gui, pytest.mark.timeout(300)]

@@ -11,6 +11,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QPushButton
 
+from medsynth_core.live import SETTLE_S
 from napari_medsynth import strokes
 from napari_medsynth.preview_layer import NAME
 from napari_medsynth.primary_button import Mode
@@ -36,6 +37,26 @@ def live(open_refine: Open) -> Callable[..., Desk]:
     return make
 
 
+def listen(desk: Desk) -> list[str]:
+    """Return what the row says from now on, also what it says for an instant alone.
+
+    A draft that took longer than the pause before the full quality is followed by "settling…" at once.
+    """
+    said: list[str] = []
+    tell = desk.panel.live.tell
+
+    def noted(text: str, detail: str = "") -> None:
+        said.append(text)
+        tell(text, detail)
+
+    desk.panel.live.tell = noted
+    return said
+
+
+def has_drafted(said: list[str]) -> bool:
+    return any(text.startswith("draft ·") for text in said)
+
+
 def steps(script: Script) -> list[int]:
     return [int(request.params["steps"]) for request in script.submitted]
 
@@ -43,11 +64,11 @@ def steps(script: Script) -> list[int]:
 def test_a_stroke_brings_a_draft_at_once_and_the_full_quality_after_a_pause(live: Callable[..., Desk], script: Script) -> None:
     desk = live()
     assert desk.panel.live.text == "waiting"
+    said = listen(desk)
     desk.paint(points=16)
-    desk.wait("the draft", lambda: desk.panel.live.text.startswith("draft ·"), 2)
-    assert steps(script) == [1]
-    assert "s" in desk.panel.live.text.split("·")[1]
-    desk.wait("the full quality", lambda: desk.panel.live.text.startswith("final ·"), 3)
+    desk.wait("the full quality", lambda: desk.panel.live.text.startswith("final ·"))
+    assert [text.split(" ·")[0] for text in said] == ["drafting…", "draft", "settling…", "final"]
+    assert "s" in said[1].split("·")[1]
     assert steps(script) == [1, 6]
     layer = desk.viewer.layers[NAME]
     mask = desk.viewer.layers["lesion"]
@@ -66,11 +87,25 @@ def test_a_newer_stroke_cancels_what_runs_and_nothing_queues(live: Callable[...,
         desk.wait("its draft", lambda count=count: len(script.submitted) == count, 2)
     desk.wait("the end of the outdated", lambda: script.cancelled == ["job1", "job2"], 2)
     script.job_seconds = 0.0
+    said = listen(desk)
     desk.paint(center=(50, 15), radii=(4, 4), points=16)
-    desk.wait("the draft of the newest", lambda: desk.panel.live.text.startswith("draft ·"), 2)
+    desk.wait("the draft of the newest", lambda: has_drafted(said))
     assert np.array_equal(script.masks[-1].array[0, 0], desk.viewer.layers["lesion"].data)
     assert desk.widget.preview.counts.added > 0
     assert "job4" not in script.cancelled
+
+
+def test_a_draft_slower_than_the_pause_is_shown_before_the_full_quality(live: Callable[..., Desk], script: Script) -> None:
+    script.job_seconds = SETTLE_S + 0.2
+    desk = live()
+    said = listen(desk)
+    shown: list[bool] = []
+    desk.viewer.layers.events.inserted.connect(lambda event: shown.append(has_drafted(said)))
+    desk.paint(points=16)
+    desk.wait("the full quality", lambda: desk.panel.live.text.startswith("final ·"))
+    assert [text.split(" ·")[0] for text in said] == ["drafting…", "draft", "settling…", "final"]
+    assert shown == [False]  # the layer came with the draft, just before its words
+    assert steps(script) == [1, 6]
 
 
 def test_nothing_happens_while_the_mouse_is_down(live: Callable[..., Desk], script: Script) -> None:
@@ -150,8 +185,9 @@ def test_a_failure_is_told_once_and_the_next_stroke_tries_again(live: Callable[.
     QTest.qWait(900)
     assert len(script.submitted) == 1
     script.fails_with = ""
+    said = listen(desk)
     desk.paint(points=16)
-    desk.wait("a draft", lambda: desk.panel.live.text.startswith("draft ·"), 3)
+    desk.wait("a draft", lambda: has_drafted(said))
 
 
 def test_the_button_takes_over_from_live_mode(live: Callable[..., Desk], script: Script) -> None:

@@ -134,6 +134,13 @@ def test_dragging_the_camera_takes_nothing(refining: Callable[..., Desk]) -> Non
     assert np.array_equal(lesion(desk).data, painted_mask())
 
 
+def test_a_drag_in_a_busy_viewer_takes_nothing(refining: Callable[..., Desk]) -> None:
+    desk = refining()
+    desk.drag_unseen((25, 25), (5, 5))  # it ends where a click would take a change
+    assert desk.widget.preview.counts == Counts(32, 11)
+    assert np.array_equal(lesion(desk).data, painted_mask())
+
+
 def test_the_bar_says_where_clicks_go(refining: Callable[..., Desk]) -> None:
     desk = refining()
     assert desk.panel.review.hint.text().startswith("Click a change")

@@ -336,9 +336,22 @@ def test_dragging_elsewhere_moves_the_camera_and_not_the_center(open_tumor: Open
     place(desk)
     desk.click_at((0, 0))
     before, camera = desk.widget.desk.request.center_mm, tuple(desk.viewer.camera.center)
-    strokes.drag(desk.viewer, strokes.find_canvas(desk.widget), [(60, 0), (50, 10), (40, 20)])
+    canvas = strokes.find_canvas(desk.widget)
+    strokes.drag(desk.viewer, canvas, [(60, 0), (50, 10), (40, 20)], pause_ms=20)  # moves within 10 ms never reach the camera
     assert desk.widget.desk.request.center_mm == before
     assert tuple(desk.viewer.camera.center) != camera
+
+
+def test_a_drag_in_a_busy_viewer_is_no_click(open_tumor: Open) -> None:
+    desk = open_tumor()
+    place(desk)
+    desk.click_at((0, 0))
+    before = desk.widget.desk.request.center_mm
+    desk.drag_unseen((60, 0), (50, 10), (40, 20))
+    assert desk.widget.desk.request.center_mm == before
+    desk.drag_unseen((5, 5), (15, 15), (25, 25))  # it began on the outline, which goes along
+    x, y, _ = desk.widget.desk.request.center_mm
+    assert (x, y) == (pytest.approx(20, abs=2), pytest.approx(20, abs=2))
 
 
 def test_a_click_outside_the_head_turns_the_chip_red_and_its_fix_lets_a_place_be_drawn(open_tumor: Open) -> None:

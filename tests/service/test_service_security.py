@@ -22,13 +22,16 @@ from medsynth_core.service.security import MAX_ARRAY_BYTES, MAX_JSON_BYTES, OPEN
 from medsynth_core.volume import Volume
 from tests.running import RunningService
 
+IDS = dict.fromkeys(("job", "training", "examination"), "0" * 32)
+PLACES = IDS | dict.fromkeys(("z", "step", "number"), "0") | {"sha256": "0" * 64, "model": "m"}
+
 
 def routes() -> list[tuple[str, str]]:
     """Every (method, path) of the application itself, with something in each placeholder."""
     app = make_app(None)  # type: ignore[arg-type]  # its routes are asked for, not called
     found = []
     for route in _walk(app.routes):
-        path = route.path.replace("{sha256}", "0" * 64).replace("{job}", "0" * 32).replace("{z}", "0").replace("{model}", "m")
+        path = route.path.format_map(PLACES)
         found += [(method, path) for method in sorted(route.methods or ())]
     return found
 
@@ -45,7 +48,8 @@ GUARDED = [route for route in routes() if route not in OPEN_ROUTES]
 
 
 def test_the_routes_are_all_here() -> None:
-    assert len(GUARDED) >= 24
+    assert len(GUARDED) >= 37
+    assert all(f"/v1/trainings/{'0' * 32}/{word}" in {path for _, path in GUARDED} for word in ("pause", "resume", "stop"))
     assert ("GET", "/v1/openapi.json") in GUARDED
 
 

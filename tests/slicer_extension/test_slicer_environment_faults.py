@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,9 +17,16 @@ import pytest
 from MedSynthLib import commands, environment
 from MedSynthLib.environment import Chosen, EnvironmentProblem, Reason
 
-from tests.running import PYTHON, is_alive
+from tests.running import PYTHON
 from tests.slicer_extension.conftest import MODULE_FOLDER
-from tests.slicer_extension.test_slicer_environment import Fake, assert_next_try_works, create, fake, folders
+from tests.slicer_extension.test_slicer_environment import (
+    Fake,
+    assert_can_be_cancelled,
+    assert_next_try_works,
+    create,
+    fake,
+    folders,
+)
 
 __all__ = ["fake"]
 HERE = Path(__file__).parent
@@ -130,23 +136,7 @@ def test_what_a_real_pip_says_of_a_bad_network_is_understood(
 
 def test_a_trial_that_hangs_can_be_cancelled(home: Path, fake: Fake) -> None:
     fake.does(imports="hangs")
-    cancelled, problems = threading.Event(), list[Reason]()
-
-    def work() -> None:
-        try:
-            create(home, fake, cancelled=cancelled)
-        except EnvironmentProblem as problem:
-            problems.append(problem.reason)
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    pid = fake.pip_pid()
-    asked = time.monotonic()
-    cancelled.set()
-    thread.join(20)
-    assert problems == [Reason.CANCELLED]
-    assert time.monotonic() - asked < 2
-    assert not is_alive(pid)
+    assert_can_be_cancelled(home, fake, within_s=2)
     assert_next_try_works(home, fake)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,11 @@ import slicer
 from MedSynthLib.growing import RECIPE
 from MedSynthLib.primary_button import Mode
 
+from medsynth_core import job_words
 from medsynth_core.client import connect
 from medsynth_core.engines.fake import slice_pixels
-from medsynth_core.protocol import JobInfo, JobRequest, JobState, OutputInfo
+from medsynth_core.protocol import JobInfo, JobRequest, JobState, OutputInfo, Thresholds
+from medsynth_core.quality import KEY, Badge
 from tests.slicer_extension.main_thread import MainThread
 
 PLACE = tuple(map(tuple, np.eye(4).tolist()))
@@ -55,6 +58,14 @@ def test_what_was_chosen_stays_chosen_while_other_jobs_come(lone_panel: Any) -> 
     lone_panel._ui.searchBox.setText("")
     lone_panel._ui.starredBox.setChecked(True)
     assert [j.id for j in history.jobs] == ["b"]
+
+
+def test_a_measured_result_says_how_good_it_is_when_its_state_is_pointed_at(lone_panel: Any) -> None:
+    lone_panel.jobs.close()
+    badge = Badge.of(Thresholds(likeness=0.8), None, None, 0.93)
+    lone_panel.history.show((replace(job("a"), recipe={KEY: badge.record()}), job("b")))
+    tips = [lone_panel._ui.historyTable.item(row, job_words.STATE).toolTip for row in range(2)]
+    assert ["It may be a copy" in str(tip() if callable(tip) else tip) for tip in tips] == [True, False]
 
 
 def test_a_star_is_kept_by_the_service_and_taken_away_again(panel: Any, home: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import qt
 from MedSynthLib import tumor_roi
 from MedSynthLib.panel import Panel
 
@@ -75,3 +76,17 @@ def shown(widget: Any) -> None:
     widget.page.window().resize(420, 1500)
     widget.page.window().show()
     MainThread().rest(0.05)
+
+
+def test_the_pages_of_an_earlier_offer_are_deleted(lone_panel: Panel) -> None:
+    """Each refresh of the models draws the forms anew: in a day of work that is many."""
+    gone: list[str] = []
+    offer(lone_panel, *ENGINES)
+    for name, page in lone_panel.pages.items():
+        page.page.connect("destroyed()", lambda name=name: gone.append(name))
+    offer(lone_panel, *ENGINES)
+    qt.QCoreApplication.sendPostedEvents(None, qt.QEvent.DeferredDelete)
+    assert sorted(gone) == sorted(engine.name for engine in ENGINES)
+    assert lone_panel._ui.tabs.count == len(ENGINES)
+    for page in lone_panel.pages.values():
+        assert page.values()

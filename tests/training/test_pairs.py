@@ -12,7 +12,7 @@ import tifffile
 
 from medsynth_core.errors import TrainingDataError
 from medsynth_core.training.duplicates import group_near_duplicates
-from medsynth_core.training.pairs import Columns, Pair, is_held_out, load_arrays, read_pairs, split, without_duplicates
+from medsynth_core.training.pairs import Columns, load_arrays, read_pairs, without_duplicates
 from tests.toy_pairs import disc, picture, save, write_pairs, write_published
 
 
@@ -202,26 +202,6 @@ def test_no_pairs_give_empty_arrays() -> None:
     assert (images.shape, masks.shape) == ((0, 3, 8, 16), (0, 8, 16))
 
 
-def some(count: int, group: Callable[[int], str]) -> tuple[Pair, ...]:
-    return tuple(Pair(f"{i}", Path("x"), Path("y"), group(i)) for i in range(count))
-
-
-def test_a_group_is_never_on_both_sides() -> None:
-    training, validation = split(some(300, lambda i: f"patient{i % 40}"))
-    assert not {pair.group for pair in training} & {pair.group for pair in validation}
-    assert len(training) + len(validation) == 300
-    assert validation
-
-
-def test_the_side_of_a_group_depends_on_its_name_alone() -> None:
-    few, many = split(some(50, lambda i: f"g{i}")), split(some(500, lambda i: f"g{i}"))
-    assert {pair.group for pair in few[1]} <= {pair.group for pair in many[1]}
-    assert 0.1 < len(many[1]) / 500 < 0.2
-    assert {i for i in range(40) if is_held_out(f"g{i}")} == {32, 33, 36, 39, 9, 12, 15, 16, 24, 28}, (
-        "a changed split spoils old figures"
-    )
-
-
 def test_the_same_picture_twice_counts_once(tmp_path: Path) -> None:
     folder = write_pairs(tmp_path / "data", 4)
     save(picture(1)[0], folder / "images" / "case03.png")
@@ -235,6 +215,14 @@ def test_look_alikes_share_a_group_and_others_do_not(tmp_path: Path) -> None:
     groups = [pair.group for pair in group_near_duplicates(read_pairs(folder))]
     assert groups[0] == groups[3] == "case00"
     assert len(set(groups)) == 3
+
+
+def test_mirror_images_share_a_group_and_images_upside_down_do_not(tmp_path: Path) -> None:
+    folder = write_pairs(tmp_path / "data", 5)
+    save(picture(0)[0][:, ::-1], folder / "images" / "case02.png")
+    save(picture(1)[0][::-1], folder / "images" / "case04.png")
+    groups = [pair.group for pair in group_near_duplicates(read_pairs(folder))]
+    assert groups == ["case00", "case01", "case00", "case03", "case04"]
 
 
 def test_likeness_carries_over(tmp_path: Path) -> None:

@@ -206,7 +206,7 @@ def test_one_mask_of_two_patients_is_told(here: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda i: i, "P0 and P3 hold the same voxels: they count as one patient."),
+        (lambda i: i, "P3: it holds the same voxels as P0"),
         (
             lambda i: i * 3 + np.random.default_rng(0).normal(0, 2, i.shape).astype(np.float32),
             "P0 and P3 look alike (correlation",
@@ -228,6 +228,14 @@ def test_the_same_head_stored_along_other_axes_is_known(here: Path) -> None:
         image = nibabel.load(here / "P0" / name)
         nibabel.save(nibabel.as_closest_canonical(image), here / "P3" / name)
     assert surveyed(here).cases[3].patient == "P0"
+
+
+def test_a_mirrored_head_is_the_same_patient(here: Path) -> None:
+    save_volume(head(0)[0][::-1] * 0.9, here / "P3" / "flair.nii.gz")
+    survey = surveyed(here)
+    assert [case.patient for case in survey.cases] == ["P0", "P1", "P2", "P0"]
+    (said,) = (text for text in survey.notices if "alike" in text)
+    assert said.startswith("P0 and P3 look alike (once one is mirrored, correlation")
 
 
 def test_twins_of_twins_are_one_patient(here: Path) -> None:

@@ -27,7 +27,8 @@ from typing import Any
 import numpy as np
 
 from medsynth_core.errors import InputError, ParameterError
-from medsynth_core.protocol import EngineInfo, InputInfo, ModelCard, OutputInfo, ParamInfo, ParamKind, Scalar
+from medsynth_core.protocol import EngineInfo, InputInfo, ModelCard, OutputInfo, ParamInfo, ParamKind, PresetInfo, Scalar
+from medsynth_core.quality import Badge
 from medsynth_core.volume import Volume
 
 
@@ -69,15 +70,16 @@ class Note:
     value: Scalar
 
 
-EngineEvent = Progress | Slice | Preview | Note | OutputInfo
-"""What `run` yields. An OutputInfo announces an output and comes before its first slice."""
+EngineEvent = Progress | Slice | Preview | Note | OutputInfo | Badge
+"""What `run` yields. An OutputInfo announces an output and comes before its first slice; a Badge says how good a result is."""
 
 
 @dataclass(frozen=True)
 class Task:
     """All an engine may depend on. `finished` holds slices (output → z → array) kept from before a resume.
 
-    `attempt` counts the starts of the job from 1; no result may depend on it.
+    `attempt` counts the starts of the job from 1; no result may depend on it. `judge` is what the engine's `judge` has read from
+    the model's folder, None where nobody wants a badge.
     """
 
     inputs: Mapping[str, Volume]
@@ -87,12 +89,17 @@ class Task:
     options: Mapping[str, Scalar] = field(default_factory=dict)
     finished: Mapping[str, Mapping[int, np.ndarray]] = field(default_factory=dict)
     attempt: int = 1
+    judge: Any = None
 
 
 @dataclass(frozen=True)
 class Engine:
     """One method: what it takes, how its model loads and how it runs. `load` is None for an engine without models.
 
+    An engine that can be trained has `recipe(data, order)` and `examine(data, order)`: the latter finds what is wrong with a
+    folder (`training.doctor.Examined`), by the rules that the former refuses by. `presets` names its ways to train for forms, the
+    default first: told here, because the presets themselves need torch.
+    `judge(folder, card)` reads from a model's folder what results are measured by, for `Task.judge`; `run` then yields a Badge.
     `synthetic` is False where the outputs are derived from what was handed in, such as a refined mask.
     `one_slice` is True where a single 2-D slice is taken, and a stack refused.
     `only_with` names an environment variable that must be 1 for the engine to be listed: the tests' engine is not for users.
@@ -106,6 +113,9 @@ class Engine:
     paper: str = ""
     load: Callable[[Path, str], Any] | None = None
     recipe: Callable[..., Any] | None = None
+    examine: Callable[..., Any] | None = None
+    presets: tuple[PresetInfo, ...] = ()
+    judge: Callable[[Path, ModelCard], Any] | None = None
     synthetic: bool = True
     one_slice: bool = False
     only_with: str = ""
@@ -125,6 +135,7 @@ class Engine:
             param_infos(self.params),
             synthetic=self.synthetic,
             one_slice=self.one_slice,
+            presets=self.presets,
         )
 
     def read_params(self, values: Mapping[str, Scalar], card: ModelCard | None = None) -> tuple[Any, dict[str, Scalar]]:

@@ -1,14 +1,11 @@
-"""Is an image a copy of one that was learned from? Its nearest training image, by a network that knows images again.
+"""Is an image a copy of one that was learned from? A network that knows images again names candidates for `copies_search`.
 
-    likeness(a, b) = f(a) · f(b)       f: unit vectors
-    threshold      = 95th percentile of the likeness of real held-out images to their nearest training image
-    flagged        = images more alike to a training image than that
+    threshold = 95th percentile of the likeness of real held-out images to their nearest training image
+    flagged   = images more alike to a training image than that
 
-f learns on the training images alone to find an image again among all others after it was slightly warped and recolored
-(InfoNCE, van den Oord et al. 2018, arXiv 1807.03748). Tried and left out, on brain slices: the correlation of small pictures at
-the best of many turns, zooms and shifts (alone it finds 16 of 100 copies where f finds 97, mixed with f it takes away), and
-batches of look-alikes. A share of flagged images near 5 % is what real images have; what lies above it is memory. Source:
-methods.md, 5.5.
+The network, f, learns on the training images alone to find an image again among all others after it was slightly warped and
+recolored (InfoNCE, van den Oord et al. 2018, arXiv 1807.03748); batches of look-alikes were tried and left out. A share of
+flagged images near 5 % is what real images have; what lies above it is memory. Source: methods.md, 5.5.
 
 Engine-neutral: images are (n, c, y, x) uint8, one channel or three, of one size.
 """
@@ -24,7 +21,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from medsynth_core.errors import InputError, ShapeError
 from medsynth_core.evaluation.features import contrastive_loss
 from medsynth_core.evaluation.generator import Images
 from medsynth_core.evaluation.jitter import Jitter, move
@@ -43,7 +39,7 @@ Vectors = npt.NDArray[np.float32]
 class CopySettings:
     """How the network is trained. `warp` is the largest smooth displacement as a share of the side."""
 
-    steps: int = 800
+    steps: int = 400
     batch: int = 64
     widths: tuple[int, ...] = (32, 64, 96, 128)
     length: int = 128
@@ -138,35 +134,10 @@ def warped(images: Tensor, amount: float, generator: torch.Generator) -> Tensor:
     return functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
 
 
-def check_copies(network: CopyNetwork, samples: Images, held_out: Images, training: Images) -> CopyCheck:
-    """Return which samples are copies of training images. Raises InputError for an empty set, ShapeError for other sizes."""
-    for name, images in (("samples", samples), ("held-out images", held_out), ("training images", training)):
-        if not len(images):
-            raise InputError(f"there are no {name}: a copy check needs samples, held-out and training images")
-        if images.ndim != 4 or images.shape[1:] != training.shape[1:]:
-            raise ShapeError(f"{name} are {images.shape}, training images {training.shape}: all must be (n, c, y, x) of one size")
-    reference = Reference(network, training)
-    usual = reference.nearest(held_out)
-    return judged(reference.nearest(samples), usual.likeness)
-
-
 def judged(found: Nearest, usual: npt.NDArray[np.float64]) -> CopyCheck:
     """Return which samples are more like a training image than 95 % of real held-out ones are, `usual` (m,)."""
     threshold = float(np.percentile(usual, PERCENTILE, method="higher"))
     return CopyCheck(threshold, found.likeness > threshold, found, float((usual > threshold).mean()))
-
-
-class Reference:
-    """The training images (n, c, y, x), ready to be compared with."""
-
-    def __init__(self, network: CopyNetwork, training: Images) -> None:
-        self._network = network
-        self._vectors = vectors(network, training)
-
-    def nearest(self, images: Images) -> Nearest:
-        """Return the most alike training image of each."""
-        alike = vectors(self._network, images) @ self._vectors.T
-        return Nearest(alike.argmax(axis=1), alike.max(axis=1).astype(np.float64))
 
 
 @torch.no_grad()

@@ -40,6 +40,10 @@ class Jitter:
         return (images * (1 + contrast) + brightness).clamp(-1, 1)
 
 
+STILL = Jitter((1.0, 1.0), 0.0, 0.0, 0.0, (False, False))
+"""Nothing is drawn: images stay as they are."""
+
+
 def move(theta: Tensor, images: Tensor, mode: str = "bilinear") -> Tensor:
     """Return images (B, C, y, x) seen through the affine; what lies outside repeats the edge."""
     grid = functional.affine_grid(theta.to(images), list(images.shape), align_corners=False)

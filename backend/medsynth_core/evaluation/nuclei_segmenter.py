@@ -46,7 +46,7 @@ def build_nuclei_segmenter(settings: NucleiSegmenterSettings) -> PlainUNet:
         return PlainUNet(3, 3, settings.widths, PATCH)
 
 
-def train_nuclei_segmenter(network: PlainUNet, samples: Sequence[Labeled], settings: NucleiSegmenterSettings) -> Iterator[float]:
+def train_nuclei_segmenter(network: nn.Module, samples: Sequence[Labeled], settings: NucleiSegmenterSettings) -> Iterator[float]:
     """Train `network` on samples of at least 256² pixels, all equally often drawn, yielding the loss of each step."""
     device = device_of(network)
     optimizer = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=1e-4)
@@ -95,7 +95,7 @@ def _mean(values: Tensor, weights: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
-def find_nuclei(network: PlainUNet, image: Image) -> Instances:
+def find_nuclei(network: nn.Module, image: Image) -> Instances:
     """Return the instances (y, x) seen in an image (3, y, x) of any size, in windows of the size that was learned at."""
     x = image_tensor(image[None]).to(device_of(network))
     height, width = x.shape[-2:]

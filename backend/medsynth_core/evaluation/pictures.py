@@ -77,6 +77,11 @@ def panes(plane: Plane) -> tuple[Pane, ...]:
     return tuple(_pane(title, picture) for title, picture in made)
 
 
+def outlined(title: str, plane: Plane) -> Pane:
+    """Return the whole plane with its labels as tints with contours."""
+    return _pane(title, _Canvas(plane, Box(0, 0, *plane.after.shape)).labels(plane.after))
+
+
 def box_of_interest(plane: Plane) -> Box:
     """Return the part that holds the mask, before and after, with some surroundings; all of it when there is no mask."""
     painted = plane.after != 0 if plane.before is None else (plane.after != 0) | (plane.before != 0)

@@ -19,7 +19,7 @@ class PlainUNet(nn.Module):
 
     def __init__(self, in_channels: int, out_channels: int, widths: tuple[int, ...], patch: int = 1) -> None:
         super().__init__()
-        self.patch = patch
+        self.channels, self.patch = in_channels, patch
         pairs = list(zip((in_channels * patch**2, *widths[:-1]), widths, strict=True))
         self.down = nn.ModuleList(_two_convolutions(n, wider) for n, wider in pairs)
         self.up = nn.ModuleList(_two_convolutions(wider + n, n) for n, wider in pairs[:0:-1])

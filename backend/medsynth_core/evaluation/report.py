@@ -5,7 +5,6 @@ The page is one file: the pictures are in it, nothing is loaded from elsewhere, 
 
 from __future__ import annotations
 
-import base64
 import heapq
 import html
 from collections.abc import Mapping, Sequence
@@ -13,7 +12,9 @@ from dataclasses import dataclass, replace
 
 import medsynth_core
 from medsynth_core.evaluation.comparison import Figures, View
-from medsynth_core.evaluation.pictures import ADDED, RELABELED, REMOVED, Pane
+from medsynth_core.evaluation.pictures import ADDED, RELABELED, REMOVED
+from medsynth_core.evaluation.report_page import facts, pictures
+from medsynth_core.evaluation.report_page import page as shell
 from medsynth_core.protocol import ModelCard, Scalar
 
 MOST_PICTURED = 100
@@ -72,7 +73,7 @@ def page(album: Album, failures: Sequence[tuple[str, str]], params: Mapping[str,
             _facts(params, card),
         )
     )
-    return _PAGE.replace("{body}", body)
+    return shell("Refined masks", body, _STYLE)
 
 
 def _lead(entries: Sequence[Entry], failures: Sequence[tuple[str, str]]) -> str:
@@ -137,29 +138,16 @@ def _digest(entry: Entry) -> str:
 
 def _view(name: str, view: View) -> str:
     caption = f"<h3>{html.escape(view.caption)}</h3>" if view.caption else ""
-    return caption + '<div class="panes">' + "".join(_pane(name, pane) for pane in view.panes) + "</div>"
-
-
-def _pane(name: str, pane: Pane) -> str:
-    height, width = pane.size
-    source = base64.b64encode(pane.png).decode("ascii")
-    alt = html.escape(f"{pane.title} of {name}", quote=True)
-    picture = f'<img alt="{alt}" width="{width}" height="{height}" src="data:image/png;base64,{source}">'
-    return f"<figure>{picture}<figcaption>{html.escape(pane.title)}</figcaption></figure>"
+    return caption + pictures(view.panes, name)
 
 
 def _facts(params: Mapping[str, Scalar], card: ModelCard) -> str:
     terms = card.license + ("" if card.commercial_use else ", no commercial use")
-    facts = {"Model": f"{card.title} ({card.id})", "License": terms, "Trained on": card.data, "Attribution": card.attribution}
+    known = {"Model": f"{card.title} ({card.id})", "License": terms, "Trained on": card.data, "Attribution": card.attribution}
     made = f"Made by MedSynth {medsynth_core.__version__}. For research and for training algorithms, never for diagnosis."
-    listed = _pairs({k: v for k, v in facts.items() if v})
-    asked = _pairs({name.replace("_", " "): _value(value) for name, value in params.items()})
-    return f'<footer><h2>How they were made</h2><dl>{listed}</dl><dl class="params">{asked}</dl><p>{made}</p></footer>'
-
-
-def _pairs(facts: Mapping[str, str]) -> str:
-    escaped = ((html.escape(name), html.escape(value)) for name, value in facts.items())
-    return "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in escaped)
+    listed = facts({k: v for k, v in known.items() if v})
+    asked = facts({name.replace("_", " "): _value(value) for name, value in params.items()}, "params")
+    return f"<footer><h2>How they were made</h2>{listed}{asked}<p>{made}</p></footer>"
 
 
 def _value(value: Scalar) -> str:
@@ -176,46 +164,11 @@ def _seconds(seconds: float | None) -> str:
     return "–" if seconds is None else f"{seconds:.1f} s"
 
 
-_PAGE = f"""<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><title>Refined masks</title>
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
-<style>
-:root {{ color-scheme: light dark; --page: #fbfbfa; --ink: #1d2126; --faint: #646b73; --line: #dfe2e5; --card: #fff; }}
-@media (prefers-color-scheme: dark) {{
-  :root {{ --page: #15181b; --ink: #e8eaec; --faint: #9aa2aa; --line: #30363c; --card: #1d2125; }}
-}}
-* {{ box-sizing: border-box; }}
-body {{ margin: 0 auto; padding: 2rem 1.5rem 4rem; max-width: 1680px; background: var(--page); color: var(--ink);
-  font: 15px/1.5 system-ui, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif; }}
-h1 {{ margin: 0; font-size: 1.7rem; letter-spacing: -0.01em; }}
-h2 {{ margin: 0 0 .6rem; font-size: 1.1rem; overflow-wrap: anywhere; }}
-h3 {{ margin: 1rem 0 .4rem; font-size: .85rem; font-weight: 500; color: var(--faint); }}
-p {{ margin: .3rem 0; }} small {{ font-weight: 400; color: var(--faint); font-size: .88em; }}
-a {{ color: inherit; text-decoration-color: var(--faint); text-underline-offset: 3px; }}
-section, footer, .scroll {{ margin-top: 1.5rem; padding: 1.1rem 1.3rem; background: var(--card); border: 1px solid var(--line);
-  border-radius: 10px; }}
-.scroll {{ overflow-x: auto; padding: .4rem 1.3rem; }}
-table {{ border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }}
-th, td {{ padding: .45rem 1rem .45rem 0; text-align: left; border-bottom: 1px solid var(--line); white-space: nowrap; }}
-th {{ font-size: .8rem; font-weight: 500; color: var(--faint); }} tr:last-child td {{ border-bottom: 0; }}
+_STYLE = f"""
 td:first-child, td:nth-child(7) {{ white-space: normal; overflow-wrap: anywhere; min-width: 9rem; }}
-.panes {{ display: grid; grid-template-columns: repeat(5, minmax(0, 300px)); gap: .8rem; align-items: start; }}
-figure {{ margin: 0; }} figure img {{ display: block; border-radius: 6px; width: 100%; height: auto; }}
-figcaption {{ margin-top: .25rem; font-size: .82rem; color: var(--faint); }}
-.legend {{ display: flex; flex-wrap: wrap; gap: 1.2rem; font-size: .85rem; color: var(--faint); }}
-.legend span {{ display: inline-flex; align-items: center; gap: .4rem; }}
-.legend i {{ width: 1.1rem; height: .8rem; border-radius: 3px; }}
+td small {{ display: inline; }}
 .added {{ background: {ADDED}; }} .relabeled {{ background: {RELABELED}; }}
 .removed {{ background: repeating-linear-gradient(135deg, {REMOVED} 0 4px, transparent 4px 6px); }}
 .heat {{ background: linear-gradient(90deg, #57106e, #bc3754, #f98e09, #fcffa4); }}
-.failed {{ border-left: 4px solid {REMOVED}; }} ul {{ margin: 0; padding-left: 1.1rem; }} li {{ overflow-wrap: anywhere; }}
-dl {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(300px, 1fr)); gap: .5rem 1.5rem; margin: 0 0 1rem; }}
-dl.params {{ grid-template-columns: repeat(auto-fill, minmax(130px, 1fr)); }}
-dt {{ font-size: .8rem; color: var(--faint); }} dd {{ margin: 0; overflow-wrap: anywhere; }}
-@media (max-width: 900px) {{ .panes {{ grid-template-columns: repeat(auto-fill, minmax(160px, 1fr)); }} }}
-@media print {{ section {{ break-inside: avoid; }} }}
-</style></head><body>
-{{body}}
-</body></html>
+.failed {{ border-left: 4px solid {REMOVED}; }}
 """

@@ -40,7 +40,7 @@ def build_segmenter(channels: int, labels: int, settings: SegmenterSettings) -> 
         return PlainUNet(channels, labels, settings.widths, PATCH)
 
 
-def train_segmenter(network: PlainUNet, real: Pairs, settings: SegmenterSettings) -> Iterator[float]:
+def train_segmenter(network: nn.Module, real: Pairs, settings: SegmenterSettings) -> Iterator[float]:
     """Train `network` on real pairs, yielding the loss of each step."""
     device = device_of(network)
     images, masks = image_tensor(real.images).to(device), mask_tensor(real.masks, real.labels).to(device)
@@ -72,7 +72,7 @@ def segmentation_loss(logits: Tensor, truth: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def segment(network: PlainUNet, images: Images) -> Masks:
+def segment(network: nn.Module, images: Images) -> Masks:
     """Return the labels (n, y, x) uint8 the network sees in images (n, c, y, x)."""
     x = image_tensor(images).to(device_of(network))
     found = [network(part).argmax(dim=1).to(torch.uint8).cpu().numpy() for part in x.split(BATCH_AT_TEST)]

@@ -31,16 +31,20 @@ def slice_pairs(volumes: Iterable[tuple[Grey, Mask]], seed: int = 0) -> Pairs:
     rng = np.random.default_rng(seed)
     images, masks = [], []
     for image, mask in volumes:
-        painted = mask.any(axis=(1, 2))
-        bare = np.flatnonzero(~painted)
-        drawn = rng.permutation(bare)[: max(1, int(painted.sum()))]
-        chosen = np.sort(np.concatenate([np.flatnonzero(painted), drawn]))
+        chosen = telling_slices(mask, rng)
         images.append(with_neighbors(image)[chosen])
         masks.append(mask[chosen].astype(np.uint8))
     if not masks or not any(mask.any() for mask in masks):
         raise InputError("no volume holds a tumor: there is nothing for a segmenter to learn")
     x, y = np.concatenate(images), np.concatenate(masks)
     return Pairs(x, y, np.zeros((len(x), 0), np.int64), labels=2)
+
+
+def telling_slices(mask: npt.NDArray[np.generic], rng: np.random.Generator) -> npt.NDArray[np.int64]:
+    """Return the slices of a mask (z, y, x) that show something, and as many that do not, drawn by chance; one at least."""
+    painted = mask.any(axis=(1, 2))
+    bare = rng.permutation(np.flatnonzero(~painted))[: max(1, int(painted.sum()))]
+    return np.sort(np.concatenate([np.flatnonzero(painted), bare]))
 
 
 def volume_dice(found: Mask, truth: Mask) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from medsynth_core.errors import InputError, ModelError, ModelTooNewError
@@ -37,3 +38,9 @@ def write_card(folder: Path, card: ModelCard) -> None:
     partial = folder / "card.json.partial"
     partial.write_text(json.dumps(to_json(card), indent=2, ensure_ascii=False) + "\n", "utf-8")
     os.replace(partial, folder / "card.json")
+
+
+def derived(card: ModelCard, base: ModelCard) -> ModelCard:
+    """Return the card of a model whose training goes on from `base`: its steps and its terms are the new model's, too."""
+    notes = f"{card.notes} Weights derived from {base.id} ({base.license}): its terms apply too."
+    return replace(card, notes=notes, steps=base.steps, commercial_use=card.commercial_use and base.commercial_use)

@@ -4,7 +4,8 @@ polyp/
 ├── card.json            what it is, what it was trained on, sha256 of each file below
 ├── model_index.json     diffusers' list of parts
 ├── denoiser/            config.json, diffusion_pytorch_model.safetensors
-└── hint_encoder/        config.json, diffusion_pytorch_model.safetensors
+├── hint_encoder/        config.json, diffusion_pytorch_model.safetensors
+└── judge/               what its results are judged by, if it has that
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import hashlib
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 from medsynth_core import __version__
 from medsynth_core.errors import ModelTamperedError
@@ -22,6 +24,8 @@ from medsynth_core.protocol import ModelCard
 
 SUFFIXES = (".json", ".safetensors", ".txt")
 """What a model consists of; `.txt` are the merges of a tokenizer."""
+JUDGE = "judge"
+"""The folder with what its results are judged by (`Engine.judge`)."""
 
 
 def finish_folder(folder: Path, card: ModelCard) -> ModelCard:
@@ -66,8 +70,13 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def write_json(path: Path, content: object) -> None:
+def write_json(path: Path, content: object, indent: int = 2) -> None:
     """Write a part of a model folder that is JSON, such as model_index.json; the file is whole or absent."""
     partial = path.with_name(f"{path.name}.partial")
-    partial.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
+    partial.write_text(json.dumps(content, indent=indent) + "\n", "utf-8")
     os.replace(partial, path)
+
+
+def read_json(path: Path) -> Any:
+    """Return what a part of a model folder holds that is JSON. Raises OSError, ValueError."""
+    return json.loads(path.read_text("utf-8"))

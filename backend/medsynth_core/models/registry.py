@@ -8,7 +8,7 @@ from pathlib import Path
 
 from medsynth_core.errors import InputError, ModelError, ModelNotFoundError, StorageFullError
 from medsynth_core.models.card import read_card
-from medsynth_core.models.folder import verify
+from medsynth_core.models.folder import fingerprint, verify
 from medsynth_core.places import models_folder
 from medsynth_core.protocol import ModelCard, ModelInfo
 
@@ -40,7 +40,7 @@ def add(folder: Path) -> ModelCard:
     if not folder.is_dir():
         raise InputError(f"{folder.name} is not a folder: give a model folder with a card.json")
     card = verify(folder)
-    if not _PLAIN_NAME.fullmatch(card.id):
+    if not is_plain_name(card.id):
         raise ModelError(f"the card's id is {card.id!r}: it must be a plain name of letters, digits, dots, - and _")
     target = models_folder() / card.id
     if target.exists():
@@ -56,6 +56,20 @@ def add(folder: Path) -> ModelCard:
             f"model {card.id} could not be copied: {problem.strerror}; free some space and try again"
         ) from None
     return card
+
+
+def install(folder: Path) -> ModelCard:
+    """Do as `add` does, and nothing when this very model is there already: a caller that was cut short may ask again."""
+    card = read_card(folder)
+    target = models_folder() / card.id
+    if target.is_dir() and fingerprint(read_card(target)) == fingerprint(card):
+        return card
+    return add(folder)
+
+
+def is_plain_name(text: str) -> bool:
+    """Return whether a text may be the id of a model, and so the name of its folder."""
+    return _PLAIN_NAME.fullmatch(text) is not None
 
 
 def _copy(folder: Path, target: Path, names: tuple[str, ...]) -> None:

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 
 from medsynth_core.errors import MedSynthError
 from medsynth_core.protocol import API_VERSION
-from medsynth_core.service import problems, routes_jobs, routes_library, routes_state
+from medsynth_core.service import problems, routes_jobs, routes_library, routes_state, routes_training
 from medsynth_core.service.desk import Desk
 from medsynth_core.service.journal import is_full_disk
 
@@ -27,7 +27,7 @@ def make_app(desk: Desk) -> FastAPI:
     app = FastAPI(title="MedSynth", version=str(API_VERSION), docs_url=None, redoc_url=None, openapi_url="/v1/openapi.json")
     app.router.redirect_slashes = False
     app.state.desk = desk
-    for router in (routes_state.router, routes_jobs.router, routes_library.router):
+    for router in (routes_state.router, routes_jobs.router, routes_library.router, routes_training.router):
         app.include_router(router)
     app.add_exception_handler(MedSynthError, _on_our_error)
     app.add_exception_handler(RequestValidationError, _on_invalid)

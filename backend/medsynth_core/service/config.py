@@ -22,7 +22,9 @@ class ServiceConfig:
     lease: a client that is silent for so long is gone · hang: an engine without a sign of life for so long is killed ·
     cancel: an engine that does not yield for so long after a cancel is killed · unload: models leave the device when unused for
     so long · warm: an idle worker loads its libraries after so long · budget: results kept, starred ones apart ·
-    reserve: disk space that a job may not touch · retries: how often a job survives the death of its worker.
+    reserve: disk space that a job may not touch · retries: how often a job survives the death of its worker ·
+    training_retries: how often in a row a training's process may die without getting further · training_hang: one without a sign
+    of life for so long is killed · doctor: an examination may take so long.
     """
 
     home: Path
@@ -36,6 +38,9 @@ class ServiceConfig:
     budget_bytes: int = 50 * GIB
     reserve_bytes: int = GIB // 4
     retries: int = 2
+    training_retries: int = 5
+    training_hang_seconds: float = 1800.0
+    doctor_seconds: float = 1800.0
 
     @classmethod
     def read(cls, values: Mapping[str, str]) -> ServiceConfig:

@@ -13,9 +13,11 @@ from pydantic import TypeAdapter
 from medsynth_core.protocol import ServiceStatus, to_json
 from medsynth_core.service import problems
 from medsynth_core.service.config import ServiceConfig
+from medsynth_core.service.examinations import Examinations
 from medsynth_core.service.jobs import Jobs
 from medsynth_core.service.leases import Leases
 from medsynth_core.service.store import Store
+from medsynth_core.service.trainings import Trainings
 
 OCTETS = "application/octet-stream"
 NDJSON = "application/x-ndjson"
@@ -29,6 +31,8 @@ class Desk:
     store: Store
     jobs: Jobs
     leases: Leases
+    trainings: Trainings
+    examinations: Examinations
     instance: str
     token: str
     stop: Callable[[], None]

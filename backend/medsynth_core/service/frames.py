@@ -27,6 +27,7 @@ from medsynth_core.protocol import (
     from_json,
     to_json,
 )
+from medsynth_core.quality import Badge
 
 _LENGTH = struct.Struct("<I")
 MAX_FRAME_BYTES = 16 * 2**20
@@ -172,6 +173,14 @@ class Noted:
 
 
 @dataclass(frozen=True)
+class Judged:
+    """How good the result is, for the recipe."""
+
+    job: str
+    badge: Badge
+
+
+@dataclass(frozen=True)
 class DiskFull:
     """A slice could not be written; the worker holds it and waits for GoOn or Cancel."""
 
@@ -190,7 +199,18 @@ class Ended:
 
 Command = Run | Cancel | GoOn | LoadModel | UnloadModel | ReadModels
 Report = (
-    Ready | Beat | DeviceSeen | ModelsChanged | Announced | SliceWritten | PreviewWritten | Stepped | Noted | DiskFull | Ended
+    Ready
+    | Beat
+    | DeviceSeen
+    | ModelsChanged
+    | Announced
+    | SliceWritten
+    | PreviewWritten
+    | Stepped
+    | Noted
+    | Judged
+    | DiskFull
+    | Ended
 )
 _KINDS: dict[str, Any] = {kind.__name__: kind for kind in (*Command.__args__, *Report.__args__)}
 

@@ -20,8 +20,9 @@ import uuid
 from collections import deque
 from typing import Any
 
+from medsynth_core import quality
 from medsynth_core.errors import ServiceUnavailableError, error_from_code
-from medsynth_core.protocol import Event, EventKind, JobInfo, JobRequest, JobState, WorkerState, to_json
+from medsynth_core.protocol import Event, EventKind, JobInfo, JobRequest, JobState, ModelInfo, WorkerState, to_json
 from medsynth_core.service import frames
 from medsynth_core.service.config import ServiceConfig
 from medsynth_core.service.intake import check_request
@@ -193,6 +194,10 @@ class Jobs:
         if changed.error_code:
             raise error_from_code(changed.error_code, changed.error)
 
+    def set_models(self, models: tuple[ModelInfo, ...]) -> None:
+        """Tell clients of these models from now on; the worker finds a new one when it is asked for it."""
+        self._set_able(models=models)
+
     def delete(self, job: str) -> None:
         """Delete an ended job and its results. Raises NotFoundError, RefusedError (409) while it is not ended."""
         if not self._journal.state(job).ended:
@@ -301,6 +306,10 @@ class Jobs:
                 self._journal.record(
                     job, Event(0, job, EventKind.NOTE, now, message=f"{key}: {value}"), recipe=json.dumps(recipe)
                 )
+            case frames.Judged(_, badge):
+                recipe = self._journal.job(job).recipe | {quality.KEY: badge.record()}
+                told = f"{quality.KEY}: {badge.grade.value}"
+                self._journal.record(job, Event(0, job, EventKind.NOTE, now, message=told), recipe=json.dumps(recipe))
             case frames.DiskFull():
                 self._change(job, JobState.PAUSED, "the disk is full: the job goes on by itself when there is room")
         self._wake(job)

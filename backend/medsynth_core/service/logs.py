@@ -27,10 +27,10 @@ class DiscreetFormatter(logging.Formatter):
         return f"{ei[0].__name__ if ei[0] else ''} at {places}"
 
 
-def log_to(folder: Path) -> None:
-    """Send all logging of this process to service.log in `folder`, two older files kept."""
+def log_to(folder: Path, name: str = "service.log") -> None:
+    """Send all logging of this process to a file in `folder`, two older ones kept."""
     folder.mkdir(exist_ok=True, mode=0o700)
-    handler = logging.handlers.RotatingFileHandler(folder / "service.log", maxBytes=MAX_BYTES, backupCount=2, encoding="utf-8")
+    handler = logging.handlers.RotatingFileHandler(folder / name, maxBytes=MAX_BYTES, backupCount=2, encoding="utf-8")
     handler.setFormatter(DiscreetFormatter("%(asctime)s %(levelname)s %(message)s"))
     logging.getLogger().addHandler(handler)
     logging.getLogger("medsynth_core").setLevel(logging.INFO)

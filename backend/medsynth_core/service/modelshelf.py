@@ -15,6 +15,8 @@ from medsynth_core.protocol import ModelCard
 from medsynth_core.service import hardware
 
 MOST_MODELS = 2
+Loaded = tuple[ModelCard, Any, Any]
+"""Card, model, and what its results are judged by (None where the engine has no judge)."""
 
 
 class ModelShelf:
@@ -22,15 +24,15 @@ class ModelShelf:
 
     def __init__(self, engines: Mapping[str, Engine]) -> None:
         self._engines = engines
-        self._models: OrderedDict[str, tuple[ModelCard, Any]] = OrderedDict()
+        self._models: OrderedDict[str, Loaded] = OrderedDict()
 
     @property
     def loaded(self) -> tuple[str, ...]:
         """The ids of the models on the device."""
         return tuple(self._models)
 
-    def get(self, model: str) -> tuple[ModelCard, Any]:
-        """Return (card, model) of a verified model, loading it when needed. Raises ModelError and its kinds."""
+    def get(self, model: str) -> Loaded:
+        """Return (card, model, judge) of a verified model, loading it when needed. Raises ModelError and its kinds."""
         if model not in self._models:
             self._models[model] = self._load(model)
             if len(self._models) > MOST_MODELS:
@@ -45,7 +47,7 @@ class ModelShelf:
             self._drop(name)
         return bool(leaving)
 
-    def _load(self, model: str) -> tuple[ModelCard, Any]:
+    def _load(self, model: str) -> Loaded:
         path = registry.find(model)
         card = folder.verify(path)
         engine = self._engines.get(card.engine)
@@ -54,7 +56,7 @@ class ModelShelf:
                 f"model {model} is made for the engine {card.engine!r}, which does not run here: see the list of engines"
             )
         hardware.load_torch()
-        return card, engine.load(path, hardware.look().kind)
+        return card, engine.load(path, hardware.look().kind), engine.judge(path, card) if engine.judge is not None else None
 
     def _drop(self, name: str) -> None:
         del self._models[name]

@@ -13,6 +13,7 @@ from medsynth_core import __version__
 from medsynth_core.engines._base import Engine, EngineEvent, Note, Preview, Progress, Slice, Task
 from medsynth_core.errors import JobError
 from medsynth_core.protocol import OutputInfo
+from medsynth_core.quality import Badge
 from medsynth_core.service import durable, frames
 from medsynth_core.service.arrays import ArrayStore
 from medsynth_core.service.modelshelf import ModelShelf
@@ -62,6 +63,8 @@ class Recorder:
                 self._preview(output, array)
             case Note(key, value):
                 self._say(frames.Noted(self._job, key, value))
+            case Badge():
+                self._say(frames.Judged(self._job, event))
 
     def finish(self) -> None:
         """Make the outputs durable as a whole. Raises JobError when the engine left slices out."""
@@ -125,7 +128,7 @@ class Recorder:
 def make_task(engine: Engine, run: frames.Run, arrays: ArrayStore, recorder: Recorder, shelf: ModelShelf) -> Task:
     """Return the engine's task: inputs read, model loaded, parameters checked, kept slices attached."""
     request = run.request
-    card, model = shelf.get(request.model) if request.model else (None, None)
+    card, model, judge = shelf.get(request.model) if request.model else (None, None, None)
     params, options = engine.read_params(request.params, card)
     inputs = {name: arrays.read(sha256) for name, sha256 in request.inputs.items()}
-    return Task(inputs, params, request.seed, model, options, recorder.finished_slices(), run.attempt)
+    return Task(inputs, params, request.seed, model, options, recorder.finished_slices(), run.attempt, judge)

@@ -94,11 +94,12 @@ async def release(at: At, request: Request) -> dict[str, bool]:
 
 @router.post("/v1/shutdown", responses=refuses(400, 409, 422), openapi_extra=takes(Shutdown))
 async def shutdown(at: At, request: Request) -> dict[str, bool]:
-    """End the service; refused while there are jobs, unless forced."""
+    """End the service; refused while there are jobs or trainings, unless forced."""
     wish, _ = await read_record(request, Shutdown)
-    if not at.jobs.idle and not wish.force:
+    if not (at.jobs.idle and at.trainings.idle) and not wish.force:
+        what = "trainings" if at.jobs.idle else "jobs"
         raise RefusedError(
-            409, "there are jobs: wait for them, cancel them, or force the shutdown (they go on at the next start)"
+            409, f"there are {what}: wait for them, cancel them, or force the shutdown (they go on at the next start)"
         )
     at.stop()
     return {"stopping": True}

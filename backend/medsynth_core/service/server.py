@@ -27,11 +27,13 @@ from medsynth_core.service import durable
 from medsynth_core.service.app import make_app
 from medsynth_core.service.config import ServiceConfig
 from medsynth_core.service.desk import Desk
+from medsynth_core.service.examinations import Examinations
 from medsynth_core.service.jobs import Jobs
 from medsynth_core.service.leases import Leases
 from medsynth_core.service.logs import log_to
 from medsynth_core.service.security import Gate
 from medsynth_core.service.store import Store
+from medsynth_core.service.trainings import Trainings
 
 LOG = logging.getLogger(__name__)
 HOST = "127.0.0.1"
@@ -64,19 +66,24 @@ class Service:
         self._store = Store(config)
         self.jobs = Jobs(config, self._store)
         self._leases = Leases(self._store.journal, config.lease_seconds)
-        desk = Desk(config, self._store, self.jobs, self._leases, self._instance, self._token, self.stop)
+        self._trainings = Trainings(config, self.jobs.set_models)
+        self._examinations = Examinations(config)
+        lists = (self._trainings, self._examinations)
+        desk = Desk(config, self._store, self.jobs, self._leases, *lists, self._instance, self._token, self.stop)
         gate = Gate(make_app(desk), f"{HOST}:{self._port}", self._token)
         self._server = _Server(_uvicorn_config(gate), self)
 
     async def run(self) -> None:
         """Serve until told to stop, or idle for long enough."""
         self.jobs.start()
+        self._trainings.start()
+        self._examinations.start()
         watch = asyncio.create_task(self._watch())
         try:
             await self._server.serve(sockets=[self._listener])
         finally:
             watch.cancel()
-            await self.jobs.stop()
+            await asyncio.gather(self._trainings.stop(), self._examinations.stop(), self.jobs.stop())
             (self._config.home / "connection.json").unlink(missing_ok=True)
             self._store.close()
             LOG.info("service %s ended", self._instance)
@@ -103,7 +110,9 @@ class Service:
         while not self._server.should_exit:
             await asyncio.sleep(pause)
             self.jobs.watch()
-            if not self.jobs.idle or self._leases.alive():
+            self._trainings.watch()
+            self._examinations.watch()
+            if not (self.jobs.idle and self._trainings.idle) or self._leases.alive():
                 busy_at = time.monotonic()
             elif time.monotonic() - busy_at >= self._config.idle_seconds:
                 LOG.info("idle for %.0f s", self._config.idle_seconds)

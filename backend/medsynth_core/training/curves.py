@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import json
+import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,14 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
+from medsynth_core.protocol_training import TrainingLine
+
 
 def save_picture(pixels: np.ndarray, path: Path) -> None:
-    """Write (y, x, 3) uint8 as PNG."""
-    Image.fromarray(pixels).save(path)
+    """Write (y, x, 3) uint8 as PNG, by a rename: a viewer may read it at any moment."""
+    partial = path.with_suffix(".partial")
+    Image.fromarray(pixels).save(partial, "PNG")
+    os.replace(partial, path)
 
 
 def mosaic(rows: list[Tensor]) -> np.ndarray:
@@ -24,18 +29,22 @@ def mosaic(rows: list[Tensor]) -> np.ndarray:
     return ((picture.clamp(-1, 1) + 1) * 127.5).round().byte().cpu().permute(1, 2, 0).numpy()
 
 
-def draw_curves(log: Path, path: Path) -> None:
-    """Draw every column of a JSON-lines log over its steps, on a logarithmic loss axis."""
+def samples_shown(count: int, most: int) -> Tensor:
+    """Return the rows (n) of a source of `count` cases that a strip shows: all there are or fewer, spread out, none twice."""
+    return torch.linspace(0, count - 1, min(count, most)).round().long()
+
+
+def draw_curves(lines: Sequence[TrainingLine], path: Path) -> None:
+    """Draw every term of the loss, and the loss on the tuning side, over the steps, on a logarithmic axis."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    rows = [json.loads(line) for line in log.read_text("utf-8").splitlines()]
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot(xlabel="step", ylabel="loss", yscale="log")
-    names = [name for name in dict.fromkeys(key for row in rows for key in row) if name != "step"]
-    for name in names:
-        points = [(row["step"], row[name]) for row in rows if row.get(name)]
+    rows = [(line.step, {"validation": line.validation, **line.losses}) for line in lines]
+    for name in dict.fromkeys(name for _, values in rows for name in values):
+        points = [(step, values[name]) for step, values in rows if values.get(name)]
         axes.plot(*zip(*points, strict=True), label=name) if points else None
     axes.legend() if axes.lines else None
     figure.savefig(path, dpi=110)

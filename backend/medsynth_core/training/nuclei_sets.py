@@ -13,6 +13,8 @@ from medsynth_core.training.pairs import Pair
 NUINSSEG_BLOCK = 7
 """Tiles are numbered slide by slide; so many in a row stay together."""
 
+SAID = ("nuinsseg block ", "tnbc patient ")
+
 
 @dataclass(frozen=True)
 class NucleiSet:
@@ -28,6 +30,11 @@ def by_stem(folder: Path) -> tuple[Pair, ...]:
     masks = {path.stem: path for path in sorted((folder / "masks").iterdir())}
     images = sorted(path for path in (folder / "images").iterdir() if path.stem in masks)
     return tuple(Pair(path.stem, path, masks[path.stem], path.stem) for path in images)
+
+
+def said_group(pair: Pair) -> str:
+    """Return whose a tile is, as its set says it; empty where tiles are only together by their look."""
+    return pair.group if pair.group.startswith(SAID) else ""
 
 
 def _nuinsseg(folder: Path) -> tuple[Pair, ...]:

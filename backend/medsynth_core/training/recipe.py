@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from medsynth_core.protocol import ModelCard
+from medsynth_core.protocol import ModelCard, Thresholds
+from medsynth_core.training.ledger import Ledger
+
+TOY = "toy"
+"""How the names of presets end that are there to try the way."""
 
 
 class Recipe(Protocol):
@@ -32,8 +36,16 @@ class Recipe(Protocol):
         """Return what all chance of the training follows from."""
 
     @property
+    def is_trial(self) -> bool:
+        """Return whether it is there to try the way, not the model."""
+
+    @property
     def notices(self) -> tuple[str, ...]:
         """Return what a user should know about the data before the training starts: counts and warnings, a sentence each."""
+
+    @property
+    def ledger(self) -> Ledger | None:
+        """Return the record of the cases on each side; None for a training on what nobody can list."""
 
     def build(self) -> nn.ModuleDict:
         """Return freshly initialized networks by name."""
@@ -56,9 +68,19 @@ class Recipe(Protocol):
     def save(self, networks: nn.ModuleDict, folder: Path) -> None:
         """Write the networks as parts of a model folder."""
 
+    def judge(self, place: Path, teaching: Any) -> Thresholds | None:
+        """Write into a folder what the model's results will be judged by, and return the thresholds for its card.
+
+        `teaching` is an `evaluation.teaching.Teaching`. None for a model whose results are not judged.
+        """
+
 
 class Schedule(Protocol):
     """What every preset says about a training."""
+
+    @property
+    def name(self) -> str:
+        """Return what it is chosen by."""
 
     @property
     def steps(self) -> int:
@@ -75,6 +97,7 @@ class FromPreset:
     preset: Schedule
     blank_card: ModelCard
     notices: tuple[str, ...] = ()
+    ledger: Ledger | None = None
 
     @property
     def steps(self) -> int:
@@ -86,8 +109,17 @@ class FromPreset:
         """AdamW's step size after the warm-up."""
         return self.preset.learning_rate
 
+    @property
+    def is_trial(self) -> bool:
+        """Whether the preset is one of the toys."""
+        return self.preset.name.endswith(TOY)
+
     def before(self, step: int, networks: nn.ModuleDict, average: nn.ModuleDict) -> None:
         """Most trainings have one stage and nothing to get ready for."""
+
+    def judge(self, place: Path, teaching: Any) -> Thresholds | None:
+        """Models that only serve others have no judge."""
+        return None
 
     def card(self, steps_done: int) -> ModelCard:
         """Return the card after that many steps, those of a base model counted in."""

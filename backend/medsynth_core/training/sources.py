@@ -35,5 +35,6 @@ BRISC = Source(
     data="BRISC 2025 contrast-enhanced T1 slices, subset of the official training split, CC BY 4.0",
     attribution="Fateh A, Rezvani Y, Moayedi S et al., BRISC, arXiv:2506.14318 (2025)",
     license="Apache-2.0 (weights); trained on CC BY 4.0 data",
-    split="exact duplicates removed, look-alikes (thumbnail correlation > 0.97) kept together; by sha256, 15 % held out",
+    split="exact duplicates removed, look-alikes (thumbnail correlation > 0.97, mirrored or not) kept together; by sha256, "
+    "15 % held out",
 )

@@ -11,6 +11,8 @@ from typing import Any
 
 from medsynth_core.errors import InputError, TrainingDataError
 from medsynth_core.file_pairs import stem_of
+from medsynth_core.protocol_training import Defect, Finding
+from medsynth_core.training.findings import stops
 from medsynth_core.training.volume_cases import Case, VolumeOptions
 from medsynth_core.training.volume_names import DEFAULT, patient_of, same_modality
 
@@ -18,12 +20,12 @@ LIST = "dataset.json"
 MAX_BYTES = 16 * 2**20
 
 
-def listed_cases(folder: Path, options: VolumeOptions) -> tuple[tuple[Case, ...], tuple[str, ...]]:
-    """Return (cases, offenders) of the list. Raises TrainingDataError when it is none, or lacks the modality asked for."""
+def listed_cases(folder: Path, options: VolumeOptions) -> tuple[tuple[Case, ...], tuple[Finding, ...]]:
+    """Return (cases, findings) of the list. Raises TrainingDataError when it is none, or lacks the modality asked for."""
     content = _content(folder / LIST)
     channel = _channel(content, options)
     cases: dict[Path, Case] = {}
-    offenders = []
+    findings = []
     for number, entry in enumerate(content["training"], start=1):
         try:
             case = _case(folder.resolve(), entry, channel)
@@ -31,8 +33,9 @@ def listed_cases(folder: Path, options: VolumeOptions) -> tuple[tuple[Case, ...]
                 raise InputError(f"{case.name} is listed more than once")
             cases[case.image] = case
         except InputError as problem:
-            offenders.append(f"{LIST} entry {number}: {problem}")
-    return tuple(cases.values()), tuple(offenders)
+            line = f"{LIST} entry {number}"
+            findings.append(stops(Defect.UNPAIRED, line, f"{line}: {problem}", "Mend the list, or exclude the entry."))
+    return tuple(cases.values()), tuple(findings)
 
 
 def _content(path: Path) -> dict[str, Any]:

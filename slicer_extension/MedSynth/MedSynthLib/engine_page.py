@@ -41,6 +41,11 @@ class EnginePage:
         self._models_box.connect("currentIndexChanged(int)", self._model_changed)
         self._model_changed(0)
 
+    def close(self) -> None:
+        """Take the page off the screen and let Qt delete it, with all that is on it."""
+        self.page.setParent(None)
+        self.page.deleteLater()
+
     @property
     def card(self) -> ModelCard | None:
         """The chosen model's card, None for an engine without models."""

@@ -89,6 +89,8 @@ class History:
         for row, job in enumerate(self.jobs):
             for column, text in enumerate(job_words.row(job, self._clock())):
                 self._put(row, column, text)
+            if (shown := job_words.quality(job)) is not None:
+                self._table.item(row, job_words.STATE).setToolTip(shown.tip)
         self._mark()
         self._dress()
 

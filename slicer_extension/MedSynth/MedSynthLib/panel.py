@@ -42,6 +42,7 @@ from MedSynthLib.jobs_desk import JobsDesk
 from MedSynthLib.live_painting import LivePainting
 from MedSynthLib.primary_button import PrimaryButton
 from MedSynthLib.review import Review, Sent
+from MedSynthLib.run_bar import RunBar
 from MedSynthLib.settings import Settings
 from MedSynthLib.starter_cards import Starter, StarterCards
 from MedSynthLib.tumor_placing import TumorPlacing
@@ -75,6 +76,7 @@ class Panel:
         self.pages: dict[str, EnginePage] = {}
         self.button = PrimaryButton(ui.runButton, self.start, self.cancel)
         self.button.block(STARTING)
+        self._bar = RunBar(ui.progressBar, self.button)
         self.cards = StarterCards(ui, self.begin)
         ui.tabs.connect("currentChanged(int)", lambda _: self.check())
         ui.newMaskButton.connect("clicked()", self.new_mask)
@@ -278,6 +280,8 @@ class Panel:
         kept = {name: page.values() for name, page in self.pages.items()}
         shown = self.page.engine.name if self.page is not None else ""
         self._ui.tabs.clear()
+        for page in self.pages.values():  # the tabs only let go of them
+            page.close()
         engines = sorted((e for e in capabilities.engines if not e.problem), key=lambda engine: _rank(engine.name))
         self.pages = {engine.name: EnginePage(engine, capabilities) for engine in engines}
         for name, page in self.pages.items():
@@ -295,10 +299,8 @@ class Panel:
 
     def run_progressed(self, run: Run, progress: RunProgress) -> None:
         """Show how far the run is."""
-        if run is not self._run:
-            return
-        self._ui.progressBar.setValue(round(100 * progress.share))
-        self._ui.progressBar.setFormat(progress.line)
+        if run is self._run:
+            self._bar.progressed(progress)
 
     def run_announced(self, run: Run, output: OutputInfo) -> None:
         """Make the node of an output, at full size."""
@@ -336,9 +338,7 @@ class Panel:
         if ending is Ending.DONE and preview is not None and self._sent is not None:
             self.review.offer(preview, self._sent)
         self._run = None
-        self.button.set_mode(Mode.READY)
-        self._ui.progressBar.setValue(100 if ending is Ending.DONE else 0)
-        self._ui.progressBar.setFormat(str(ending))
+        self._bar.ended(ending)
         if ending is Ending.FAILED and problem is not None:
             self.trouble(problem)
         self.check()

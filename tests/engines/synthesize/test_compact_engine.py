@@ -262,19 +262,22 @@ def test_a_folder_of_another_kind_is_refused(folder: Path, tmp_path: Path, conte
 
 
 def test_an_unknown_label_in_the_training_masks_is_refused(tmp_path: Path) -> None:
-    data = write_pairs(tmp_path / "data", 2)
-    save((5 * disc(32, (16, 16), 6)).astype(np.uint8), data / "masks" / "case01.png")
-    save((2 * disc(32, (16, 16), 6)).astype(np.uint8), data / "masks" / "case00.png")
-    with pytest.raises(TrainingDataError, match="label 5"):
+    data = write_pairs(tmp_path / "data", 12)
+    for i in range(12):
+        save(((2 if i % 2 else 5) * disc(32, (16, 16), 6)).astype(np.uint8), data / "masks" / f"case{i:02d}.png")
+    with pytest.raises(TrainingDataError) as caught:
         prepare(data, TrainingOrder(preset="toy", label_names={2: "cyst"}))
+    said = "the mask holds the label 5, named are 0, 2"
+    assert caught.value.offenders == tuple(f"case{i:02d}.png: {said}" for i in range(0, 12, 2))
     card = recipe_on(data).blank_card
     assert [(label.value, label.name) for label in card.labels] == [(0, "background"), (2, "label 2"), (5, "label 5")]
 
 
 def test_labels_beyond_the_vocabulary_are_refused(tmp_path: Path) -> None:
     data = write_pairs(tmp_path / "data", 2, foreground=77)
-    with pytest.raises(ParameterError, match="between 1 and 31"):
+    with pytest.raises(TrainingDataError) as caught:
         prepare(data, TrainingOrder(preset="toy"))
+    assert all("the mask holds the label 77: labels lie between 1 and 31" in said for said in caught.value.offenders)
 
 
 def test_no_two_labels_share_a_color(tmp_path: Path) -> None:

@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medsynth_core.engines._base import Engine, EngineEvent, Task, param
-from medsynth_core.protocol import InputInfo
+from medsynth_core.protocol import InputInfo, ModelCard, PresetInfo
 
 if TYPE_CHECKING:
+    from medsynth_core.training.doctor import Examined
     from medsynth_core.training.order import TrainingOrder
     from medsynth_core.training.recipe import Recipe
 
@@ -57,11 +58,27 @@ def run(task: Task) -> Iterator[EngineEvent]:
     yield from make(task)
 
 
+def judge(folder: Path, card: ModelCard) -> Any:
+    """Return what measures results of a model, as far as its folder carries it. Raises ModelError for parts that do not fit."""
+    from medsynth_core.evaluation.badge import read_judge
+
+    return read_judge(folder, card)
+
+
 def recipe(data: Path, order: TrainingOrder) -> Recipe:
     """Return how the shared loop trains on a folder. Imported late: inference needs none of it."""
     from medsynth_core.engines.nuclei.prepare import prepare
 
     return prepare(data, order)
+
+
+def examine(data: Path, order: TrainingOrder) -> Examined:
+    """Return what the doctor finds in a folder."""
+    from medsynth_core.engines.nuclei.tiles import RULES
+    from medsynth_core.training.doctor import examined_pairs
+    from medsynth_core.training.pair_survey import survey_order
+
+    return examined_pairs(survey_order(data, order, rules=RULES))
 
 
 ENGINE = Engine(
@@ -77,4 +94,12 @@ ENGINE = Engine(
     load=load,
     run=run,
     recipe=recipe,
+    examine=examine,
+    presets=(
+        PresetInfo("compact", "for a CPU", 16_000),
+        PresetInfo("gpu", "for a GPU: wider, larger batches", 80_000),
+        PresetInfo("spade", "the paper's way to bring a structure in", 16_000),
+        PresetInfo("toy", "to try the way, not the model", 6),
+    ),
+    judge=judge,
 )

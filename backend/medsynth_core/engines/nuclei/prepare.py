@@ -10,36 +10,36 @@ from medsynth_core.engines.nuclei.prior import Prior
 from medsynth_core.engines.nuclei.recipe import NucleiRecipe
 from medsynth_core.engines.nuclei.starters import CARD, NOTES, NUCLEI_HE, PRESET, SETS
 from medsynth_core.engines.nuclei.subset import ALL_PERCENT, chosen
-from medsynth_core.engines.nuclei.tiles import PIXELS, Tile, patches, read_tiles, survey
+from medsynth_core.engines.nuclei.tiles import PIXELS, RULES, Tile, patches, read_tiles
 from medsynth_core.errors import ParameterError, TrainingDataError
-from medsynth_core.models.card import read_card
+from medsynth_core.models.card import derived, read_card
 from medsynth_core.protocol import ModelCard
-from medsynth_core.training.duplicates import group_near_duplicates
-from medsynth_core.training.nuclei_sets import NUCLEI
+from medsynth_core.training.ledger import Ledger
+from medsynth_core.training.nuclei_sets import NUCLEI, said_group
 from medsynth_core.training.order import TrainingOrder
-from medsynth_core.training.pairs import Pair, without_duplicates
-from medsynth_core.training.sides import SIDES, side_of
+from medsynth_core.training.pair_survey import ledger_of_pairs, survey_order
+from medsynth_core.training.pairs import Pair
+from medsynth_core.training.sides import Sides, only, parted
 
 
 def prepare(data: Path, order: TrainingOrder) -> NucleiRecipe:
     """Return the recipe for a training folder. Raises TrainingDataError with the list of offenders before anything starts."""
     if order.starter not in ("", NUCLEI_HE):
         raise ParameterError(f"starter is {order.starter!r}: of nuclei there is {NUCLEI_HE}")
-    pairs = starter_pairs(data) if order.starter else own_pairs(data, order)
-    training, validation = split(pairs, bool(order.starter))
-    tiles = read_tiles(training)
+    sides, ledger = read_folder(data, order)
+    tiles = read_tiles(sides.training)
     cells = tuple(patch for tile in tiles for patch in patches(tile))
     kept = chosen(cells, order.label_percent, order.seed)
     if not any((patch.instances > 0).any() for patch in kept):
         raise TrainingDataError(f"{data.name} has no nucleus on the training side: give more tiles")
     prior = Prior.fit(kept)
-    card = replace(_card(data, order, len(pairs)), figures=prior.figures(), trained_on=_counted(training, cells, kept, order))
+    counted = _counted(sides.training, cells, kept, order)
+    card = replace(_card(data, order, sides.count), figures=prior.figures(), trained_on=counted)
     if order.base is not None:
         card = _going_on(card, read_card(order.base))
-    learned = tiles if order.label_percent == ALL_PERCENT else kept
-    return NucleiRecipe(
-        _preset(order), learned, read_tiles(validation), prior, card, order.seed, order.base, order.device, _notices(order, card)
-    )
+    learned, chosen_by = tiles if order.label_percent == ALL_PERCENT else kept, read_tiles(sides.tuning)
+    notices = _notices(order, card)
+    return NucleiRecipe(_preset(order), learned, chosen_by, prior, card, order.seed, order.base, order.device, notices, ledger)
 
 
 def starter_pairs(data: Path) -> tuple[Pair, ...]:
@@ -49,21 +49,23 @@ def starter_pairs(data: Path) -> tuple[Pair, ...]:
     return tuple(pair for name in SETS for pair in NUCLEI[name].pairs(data / name))
 
 
+def read_folder(data: Path, order: TrainingOrder) -> tuple[Sides[Pair], Ledger]:
+    """Return the sides of a folder and the record of them. Raises TrainingDataError with what stops the training.
+
+    The user's tiles of one slide are known by the group column, else look-alikes stay together.
+    """
+    if order.starter:
+        sides = only(parted(starter_pairs(data), lambda pair: pair.group), order.items, lambda pair: pair.stem)
+        return sides, ledger_of_pairs(sides, said_group, order.base, order.label_percent)
+    survey = survey_order(data, order, rules=RULES).admit(order.items)
+    sides = only(survey.sides, order.items, lambda pair: pair.stem)
+    return sides, survey.ledger(sides, order.base, order.label_percent)
+
+
 def own_pairs(data: Path, order: TrainingOrder) -> tuple[Pair, ...]:
-    """Return the user's tiles; those of one slide are known by the group column, else look-alikes stay together."""
-    pairs = without_duplicates(survey(data, order.columns))
-    return pairs if order.columns and order.columns.group else group_near_duplicates(pairs)
-
-
-def split(pairs: tuple[Pair, ...], keeps_tuning: bool) -> tuple[tuple[Pair, ...], tuple[Pair, ...]]:
-    """Return (training, validation), whole groups on one side. A starter validates on its tuning side and never sees what is held
-    out; a folder so small that all of it would be held out is learned from whole."""
-    on = {side: tuple(pair for pair in pairs if side_of(pair.group) == side) for side in SIDES}
-    training, tuning, held_out = (on[side] for side in SIDES)
-    if keeps_tuning:
-        return training, tuning
-    learned = tuple(pair for pair in pairs if pair not in held_out)
-    return (learned, held_out) if learned else (pairs, ())
+    """Return the user's tiles as a training takes them, each image once. Raises TrainingDataError with what stops it."""
+    sides = survey_order(data, order, rules=RULES).admit().sides
+    return (*sides.seen, *sides.held_out)
 
 
 def _preset(order: TrainingOrder) -> Preset:
@@ -75,8 +77,7 @@ def _going_on(card: ModelCard, base: ModelCard) -> ModelCard:
     """Return the card of a training that goes on from `base`, under its terms too."""
     if base.engine != card.engine:
         raise ParameterError(f"base {base.id} is a model of {base.engine}: choose one of {card.engine}")
-    notes = f"{card.notes} Weights derived from {base.id} ({base.license}): its terms apply too."
-    return replace(card, notes=notes, steps=base.steps, commercial_use=base.commercial_use)
+    return derived(card, base)
 
 
 def _counted(training: tuple[Pair, ...], cells: tuple[Tile, ...], kept: tuple[Tile, ...], order: TrainingOrder) -> str:
@@ -96,7 +97,7 @@ def _card(data: Path, order: TrainingOrder, count: int) -> ModelCard:
         return CARD
     return ModelCard(
         id=order.model_id,
-        title=order.model_id,
+        title=order.title or order.model_id,
         engine="nuclei",
         channels=3,
         size=(PIXELS, PIXELS),
@@ -104,6 +105,6 @@ def _card(data: Path, order: TrainingOrder, count: int) -> ModelCard:
         fit="tile",
         license=order.license,
         data=f"{count} tiles of the user's folder {data.resolve().name}",
-        split=f"{'by group column' if order.columns and order.columns.group else 'look-alikes kept together'}; 15 % held out",
+        split=order.split_said,
         notes=NOTES,
     )

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from medsynth_core.engines.nuclei.batches import image_batch, structure_batch
+from medsynth_core.engines.nuclei.judge import lessons_of
 from medsynth_core.engines.nuclei.model import NucleiModel, load_model, save_model
 from medsynth_core.engines.nuclei.network import HINTS, STAIN_NUMBERS, Denoiser
 from medsynth_core.engines.nuclei.objective import Fields, draw, flow_loss
@@ -20,10 +21,12 @@ from medsynth_core.engines.nuclei.presets import Preset
 from medsynth_core.engines.nuclei.prior import Prior
 from medsynth_core.engines.nuclei.sampling import Manner
 from medsynth_core.engines.nuclei.tiles import PIXELS, Tile
+from medsynth_core.evaluation.teaching import Teaching, teach
 from medsynth_core.imaging.nuclei_maps import maps_of
-from medsynth_core.protocol import ModelCard
+from medsynth_core.protocol import ModelCard, Thresholds
 from medsynth_core.training.ahead import Ahead
 from medsynth_core.training.curves import mosaic
+from medsynth_core.training.ledger import Ledger
 from medsynth_core.training.recipe import FromPreset
 
 VALIDATION_BATCHES, VALIDATION_SEED = 2, 1
@@ -32,7 +35,7 @@ STRIP_PIECES, STRIP_SEED, STRIP_MANNER = 4, 100, Manner(steps=8, guidance=1.0)
 
 @dataclass(frozen=True)
 class NucleiRecipe(FromPreset):
-    """A preset, the tiles of both sides of the split, what the training patches were like, and the card to be."""
+    """A preset, the tiles to learn from and those to choose by (`validation`), what training patches were like, the card."""
 
     preset: Preset
     training: tuple[Tile, ...]
@@ -43,6 +46,7 @@ class NucleiRecipe(FromPreset):
     base: Path | None = None
     device: str = "cpu"
     notices: tuple[str, ...] = ()
+    ledger: Ledger | None = None
 
     def build(self) -> nn.ModuleDict:
         """Return structure network, image network and its hints: new ones, or those of the base model."""
@@ -95,6 +99,10 @@ class NucleiRecipe(FromPreset):
     def save(self, networks: nn.ModuleDict, folder: Path) -> None:
         """Write the three networks, in half precision, and the prior as parts of a model folder."""
         save_model(networks["structures"], networks["images"], networks["hints"], self.prior, folder)
+
+    def judge(self, place: Path, teaching: Teaching) -> Thresholds:
+        """Teach the judge of its tiles, on the real ones."""
+        return teach(lessons_of(self.training, self.validation, self.seed), place, teaching)
 
     def batch_at(self, step: int) -> Fields:
         """Return the batch of step number `step` (from 0): the same, whenever it is asked for."""

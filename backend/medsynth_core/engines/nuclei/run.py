@@ -10,6 +10,7 @@ import torch
 
 from medsynth_core.engines._base import EngineEvent, Note, Progress, Slice, Task
 from medsynth_core.engines.nuclei.case import Case, prepare
+from medsynth_core.engines.nuclei.judge import look_of
 from medsynth_core.engines.nuclei.prior import Likeness
 from medsynth_core.engines.nuclei.sampling import Manner
 from medsynth_core.engines.nuclei.tiles import PIXELS
@@ -31,21 +32,27 @@ def make(task: Task) -> Iterator[EngineEvent]:
     yield from _outputs(case)
     yield Note("device", case.model.device)
     yield from _flags(case)
-    total, fields = 2 * case.size[0], []
+    total, fields, looks = 2 * case.size[0], [], []
     yield Progress(0, total)
     for z in range(case.size[0]):
-        before = [task.finished.get(name, {}).get(z) for name in OUTPUTS]
-        if all(part is not None for part in before):
-            fields.append(before[0][0])  # type: ignore[index]
+        before = [part for name in OUTPUTS if (part := task.finished.get(name, {}).get(z)) is not None]
+        if len(before) == len(OUTPUTS):
+            field, image = before[0][0], before[2]
         else:
             row = case.model.prior.draw(case.seed + z, case.params.density, case.params.size)
-            fields.append(field := _field(case, z, row))
+            field = _field(case, z, row)
             yield Progress(2 * z + 1, total, f"nuclei of tile {z + 1}")
             yield Slice(INSTANCES, z, field[None].astype(np.uint16))
             yield Slice(STRUCTURE, z, maps_of(field))
-            yield Slice(IMAGE, z, _image(case, z, field, row))
+            image = _image(case, z, field, row)
+            yield Slice(IMAGE, z, image)
+        fields.append(field)
+        if task.judge is not None:
+            looks.append(look_of(image, field))
         yield Progress(2 * z + 2, total, f"tile {z + 1}")
     yield from _got(fields)
+    if task.judge is not None:
+        yield task.judge.badge(*looks)
 
 
 def _field(case: Case, z: int, row: Likeness) -> npt.NDArray[np.int32]:

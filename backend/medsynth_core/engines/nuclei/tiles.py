@@ -13,7 +13,11 @@ from medsynth_core.engines.nuclei.stain import Stain, stain_of
 from medsynth_core.errors import InputError, TrainingDataError
 from medsynth_core.formats import read, read_mask
 from medsynth_core.imaging.nuclei_maps import areas_px, renumbered
-from medsynth_core.training.pairs import SUFFIXES, Columns, Pair, rows_by_file
+from medsynth_core.protocol_training import Defect, Finding
+from medsynth_core.training.findings import OUT, refuse, stops
+from medsynth_core.training.pair_survey import PairRules
+from medsynth_core.training.pairs import Columns, Pair, has_fractions, list_pairs
+from medsynth_core.volume import Volume
 
 PIXELS = 256
 MASK_FOLDERS = ("masks", "instance_labels")
@@ -37,23 +41,9 @@ def survey(folder: Path, columns: Columns | None = None) -> tuple[Pair, ...]:
     The group is a column of the table; without one, tiles of one slide or block are known by their look (the caller's to find).
     Raises TrainingDataError with all offenders.
     """
-    there = [name for name in MASK_FOLDERS if (folder / name).is_dir()]
-    if not (folder / "images").is_dir() or not there:
-        raise TrainingDataError(f"{folder.name} has not images/ and {' or '.join(f'{n}/' for n in MASK_FOLDERS)}: it needs both")
-    images, masks = _files(folder / "images"), _files(folder / there[0])
-    offenders = [f"{images[s].name}: no instance labels in {there[0]}/" for s in sorted(set(images) - set(masks))]
-    offenders += [f"{masks[s].name}: no image in images/" for s in sorted(set(masks) - set(images))]
-    rows = rows_by_file(columns) if columns else {}
-    pairs = [Pair(stem, images[stem], masks[stem], stem) for stem in sorted(images) if stem in masks]
-    if columns and columns.group:
-        lost = [pair.image.name for pair in pairs if pair.image.name not in rows and pair.stem not in rows]
-        offenders += [f"{name}: no row in {columns.csv.name if columns.csv else ''}" for name in lost]
-        pairs = [replace(p, group=(rows.get(p.image.name) or rows.get(p.stem, {})).get(columns.group, "")) for p in pairs]
-    if offenders or not pairs:
-        raise TrainingDataError(
-            f"{folder.name} has {len(offenders) or 'no pairs and so 1'} problems: mend them", tuple(offenders)
-        )
-    return tuple(pairs)
+    there = list_pairs(folder, columns, mask_folders=MASK_FOLDERS)
+    refuse(folder.name, there.findings)
+    return there.pairs
 
 
 def read_tiles(pairs: tuple[Pair, ...]) -> tuple[Tile, ...]:
@@ -63,7 +53,7 @@ def read_tiles(pairs: tuple[Pair, ...]) -> tuple[Tile, ...]:
         try:
             tiles.append(_read(pair))
         except InputError as problem:
-            offenders.append(f"{pair.stem}: {problem}")
+            offenders.append(str(problem))
     if offenders:
         raise TrainingDataError(f"{len(offenders)} of {len(pairs)} tiles cannot be used: mend or remove them", tuple(offenders))
     return tuple(tiles)
@@ -89,20 +79,31 @@ def likeness(tile: Tile) -> tuple[float, float]:
     return len(areas) * PIXELS**2 / tile.instances.size, float(areas.mean()) if len(areas) else 0.0
 
 
-def _read(pair: Pair) -> Tile:
-    pixels, labels = read(pair.image).array, read_mask(pair.mask).array
+def fault_of_tile(pair: Pair, image: Volume, mask: Volume) -> Finding | None:
+    """Return what stops a training on a tile with its instance labels, None if nothing."""
+    pixels, labels = image.array, mask.array
     if pixels.shape[:2] != (3, 1) or pixels.dtype != np.uint8:
-        raise InputError(f"the image is {pixels.shape[0]} channels of {pixels.dtype}: it must be one slice of 8-bit RGB")
+        says = f"{pair.stem}: the image is {pixels.shape[0]} channels of {pixels.dtype}: it must be one slice of 8-bit RGB"
+        return stops(Defect.INTENSITY, pair.stem, says, f"Export it as 8-bit RGB, or {OUT}.")
     if labels.shape[1:] != pixels.shape[1:]:
-        raise InputError(f"image is {pixels.shape[2:]}, instance labels {labels.shape[2:]}: they must match")
+        says = f"{pair.stem}: image is {pixels.shape[2:]}, instance labels {labels.shape[2:]}: they must match"
+        return stops(Defect.SIZE, pair.stem, says)
     if min(labels.shape[2:]) < PIXELS:
-        raise InputError(f"it is {labels.shape[2:]} pixels: each side must be at least {PIXELS}")
-    if labels.dtype.kind == "f" and (labels != np.rint(labels)).any():
-        raise InputError("the instance labels hold fractions: they must be whole numbers")
-    instances = renumbered(labels[0, 0].astype(np.int64)).astype(np.uint16)
-    image = pixels[:, 0].astype(np.uint8)
-    return Tile(pair.stem, pair.group, image, instances, stain_of(image))
+        says = f"{pair.stem}: it is {labels.shape[2:]} pixels: each side must be at least {PIXELS}"
+        return stops(Defect.SIZE, pair.stem, says, f"Cut larger tiles, or {OUT}.")
+    if has_fractions(labels) or labels.min() < 0:
+        says = f"{pair.stem}: the instance labels hold fractions or negative numbers: they must be whole numbers from 0"
+        return stops(Defect.LABELS, pair.stem, says, f"Save one whole number for each nucleus, or {OUT}.")
+    return None
 
 
-def _files(folder: Path) -> dict[str, Path]:
-    return {path.stem: path for path in sorted(folder.iterdir()) if path.suffix.lower() in SUFFIXES}
+RULES = PairRules(MASK_FOLDERS, fault_of_tile, highest_label=0)
+
+
+def _read(pair: Pair) -> Tile:
+    image, mask = read(pair.image), read_mask(pair.mask)
+    if wrong := fault_of_tile(pair, image, mask):
+        raise InputError(wrong.says)
+    instances = renumbered(mask.array[0, 0].astype(np.int64)).astype(np.uint16)
+    pixels = image.array[:, 0].astype(np.uint8)
+    return Tile(pair.stem, pair.group, pixels, instances, stain_of(pixels))

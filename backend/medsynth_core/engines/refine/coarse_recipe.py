@@ -21,18 +21,20 @@ from medsynth_core.engines.refine.coarse_presets import (
     get_coarse_preset,
     get_coarse_starter,
 )
-from medsynth_core.errors import LabelError, ParameterError, TrainingDataError
+from medsynth_core.errors import LabelError, TrainingDataError
 from medsynth_core.evaluation.jitter import move
 from medsynth_core.formats import read, read_mask
 from medsynth_core.imaging.grid import labels_to_grid
 from medsynth_core.imaging.preprocess import FloatImage, percentile_normalized
 from medsynth_core.protocol import LabelInfo, ModelCard
-from medsynth_core.training.curves import mosaic
+from medsynth_core.training.curves import mosaic, samples_shown
 from medsynth_core.training.labels import vocabulary_of
+from medsynth_core.training.ledger import Ledger
 from medsynth_core.training.order import TrainingOrder
-from medsynth_core.training.pairs import Columns, Pair
+from medsynth_core.training.pair_survey import survey_order
+from medsynth_core.training.pairs import Pair
 from medsynth_core.training.recipe import FromPreset
-from medsynth_core.training.sides import Sides, read_sides
+from medsynth_core.training.sides import Sides
 from medsynth_core.vocabulary import foreground, one_hot_channels, understand
 
 STRIP_SAMPLES = 8
@@ -64,7 +66,7 @@ class CoarseArrays:
 
 @dataclass(frozen=True)
 class CoarseRecipe(FromPreset):
-    """A preset, the data of both sides of the split, and the card to be."""
+    """A preset, the pairs to learn from and those to choose by (`validation`), and the card to be."""
 
     preset: CoarsePreset
     training: CoarseArrays
@@ -72,6 +74,7 @@ class CoarseRecipe(FromPreset):
     blank_card: ModelCard
     seed: int = 0
     device: str = "cpu"
+    ledger: Ledger | None = None
 
     def build(self) -> nn.ModuleDict:
         """Return a new network."""
@@ -91,7 +94,7 @@ class CoarseRecipe(FromPreset):
 
     @torch.no_grad()
     def validation_loss(self, networks: nn.ModuleDict) -> float:
-        """Return the mean loss of up to 128 held-out pairs as they are."""
+        """Return the mean loss of up to 128 pairs of the tuning side as they are."""
         if not len(self.validation):
             return math.nan
         rows = torch.linspace(0, len(self.validation) - 1, min(VALIDATION_ITEMS, len(self.validation))).round().long()
@@ -103,9 +106,9 @@ class CoarseRecipe(FromPreset):
 
     @torch.no_grad()
     def strip(self, networks: nn.ModuleDict) -> np.ndarray:
-        """Return three rows: images, what the network makes of them, true masks; held out where there are such."""
+        """Return three rows: images, what the network makes of them, true masks; of the tuning side where there is one."""
         source = self.validation if len(self.validation) else self.training
-        rows = torch.linspace(0, len(source) - 1, STRIP_SAMPLES).long()
+        rows = samples_shown(len(source), STRIP_SAMPLES)
         images, truth = (part.to(self.device) for part in source.batch(rows))
         return mosaic([images, _pictured(networks["segmenter"](images).sigmoid()), _pictured(truth)])
 
@@ -116,16 +119,15 @@ class CoarseRecipe(FromPreset):
 
 def prepare_coarse(data: Path, order: TrainingOrder) -> CoarseRecipe:
     """Return the recipe for a training folder. Raises TrainingDataError with the list of offenders before anything starts."""
-    if order.base is not None:
-        raise ParameterError(f"base is {order.base.name}: a coarse network starts anew; leave --base out")
     starter = get_coarse_starter(order.starter) if order.starter else None
     preset = _preset(order)
-    columns = order.columns or (starter.source.columns(data) if starter else Columns())
-    sides = read_sides(data, columns)
+    survey = survey_order(data, order, starter.source.columns(data) if starter else None)
+    sides = survey.admit(recipe_drops=starter is not None).sides
     card = starter.card if starter else _own_card(data, order, sides)
     card = replace(card, size=(preset.pixels, preset.pixels), trained_on=sides.counted)
-    arrays, learned = load(sides.pairs, card), len(sides.training)  # read together: all offenders are named at once
-    return CoarseRecipe(preset, arrays.part(0, learned), arrays.part(learned, None), card, order.seed, order.device)
+    arrays, learned = load(sides.seen, card), len(sides.training)  # read together: all offenders are named at once
+    taught, chosen_by = arrays.part(0, learned), arrays.part(learned, None)
+    return CoarseRecipe(preset, taught, chosen_by, card, order.seed, order.device, survey.ledger(sides))
 
 
 def load(pairs: tuple[Pair, ...], card: ModelCard) -> CoarseArrays:
@@ -169,26 +171,26 @@ def _preset(order: TrainingOrder) -> CoarsePreset:
     return replace(named, steps=order.steps or named.steps, batch=order.batch or named.batch)
 
 
-def _own_card(data: Path, order: TrainingOrder, sides: Sides) -> ModelCard:
+def _own_card(data: Path, order: TrainingOrder, sides: Sides[Pair]) -> ModelCard:
     return ModelCard(
         id=order.model_id,
-        title=order.model_id,
+        title=order.title or order.model_id,
         engine="refine",
         channels=1 if order.grey else 3,
         size=(COARSE.pixels, COARSE.pixels),
         labels=_labels(order, sides),
         license=order.license,
-        data=f"{len(sides.pairs)} pairs of the user's folder {data.resolve().name}",
+        data=f"{sides.count} pairs of the user's folder {data.resolve().name}",
         role="coarse",
-        split=f"{'by group column' if order.columns and order.columns.group else 'look-alikes kept together'}; 15 % held out",
+        split=order.split_said,
         notes=COARSE_NOTE,
     )
 
 
-def _labels(order: TrainingOrder, sides: Sides) -> tuple[LabelInfo, ...]:
+def _labels(order: TrainingOrder, sides: Sides[Pair]) -> tuple[LabelInfo, ...]:
     if order.label_names is not None:
         return vocabulary_of(order.label_names, set())
-    found = {int(value) for pair in sides.pairs for value in np.unique(read_mask(pair.mask).array)}
+    found = {int(value) for pair in sides.seen for value in np.unique(read_mask(pair.mask).array)}
     return vocabulary_of(None, {1} if found <= {0, 255} else found)
 
 

@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medsynth_core.engines._base import Engine, EngineEvent, Task, param
-from medsynth_core.protocol import InputInfo
+from medsynth_core.protocol import InputInfo, ModelCard, PresetInfo
 from medsynth_core.strength import STRENGTHS
 
 if TYPE_CHECKING:
+    from medsynth_core.training.doctor import Examined
     from medsynth_core.training.order import TrainingOrder
     from medsynth_core.training.recipe import Recipe
 
@@ -64,11 +65,26 @@ def run(task: Task) -> Iterator[EngineEvent]:
     yield from refine(task)
 
 
+def judge(folder: Path, card: ModelCard) -> Any:
+    """Return what judges the images that masks are refined on. Raises ModelError for a damaged one."""
+    from medsynth_core.engines.refine.judge import read_judge
+
+    return read_judge(folder, card)
+
+
 def recipe(data: Path, order: TrainingOrder) -> Recipe:
     """Return how the shared loop trains on a folder. Imported late: inference needs none of it."""
     from medsynth_core.engines.refine.prepare import prepare
 
     return prepare(data, order)
+
+
+def examine(data: Path, order: TrainingOrder) -> Examined:
+    """Return what the doctor finds in a folder."""
+    from medsynth_core.engines.refine.prepare import check_terms, surveyed
+    from medsynth_core.training.doctor import examined_pairs, with_terms
+
+    return with_terms(examined_pairs(surveyed(data, order)), lambda: check_terms(order))
 
 
 ENGINE = Engine(
@@ -84,5 +100,16 @@ ENGINE = Engine(
     load=load,
     run=run,
     recipe=recipe,
+    examine=examine,
+    presets=(
+        PresetInfo("discrete", "for a CPU", 12_000),
+        PresetInfo("gpu", "for a GPU: larger batches", 40_000),
+        PresetInfo("gaussian", "noise on real numbers, not on labels", 12_000),
+        PresetInfo("one-pass", "no diffusion: one look, one mask", 12_000),
+        PresetInfo("coarse", "a network that draws the first mask", 4_000),
+        PresetInfo("coarse-published", "the first mask, at the published size, for a GPU", 20_000),
+        PresetInfo("toy", "to try the way, not the model", 6),
+    ),
+    judge=judge,
     synthetic=False,
 )

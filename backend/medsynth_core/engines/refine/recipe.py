@@ -13,13 +13,16 @@ from torch import Tensor, nn
 
 from medsynth_core.engines.refine.batches import Batch, make_batch
 from medsynth_core.engines.refine.items import Item
+from medsynth_core.engines.refine.judge import teach
 from medsynth_core.engines.refine.model import load_model, save_model
 from medsynth_core.engines.refine.network import ImageEncoder, MaskNetwork
 from medsynth_core.engines.refine.objective import draw_state, loss_terms, refine_loss
 from medsynth_core.engines.refine.presets import Preset
-from medsynth_core.protocol import ModelCard
+from medsynth_core.evaluation.teaching import Teaching
+from medsynth_core.protocol import ModelCard, Thresholds
 from medsynth_core.training.ahead import Ahead
 from medsynth_core.training.curves import mosaic
+from medsynth_core.training.ledger import Ledger
 from medsynth_core.training.recipe import FromPreset
 
 STRIP_SAMPLES = 8
@@ -38,6 +41,7 @@ class RefineRecipe(FromPreset):
     seed: int = 0
     base: Path | None = None
     device: str = "cpu"
+    ledger: Ledger | None = None
 
     def build(self) -> nn.ModuleDict:
         """Return image encoder and mask network: new ones, or those of the base model."""
@@ -71,6 +75,10 @@ class RefineRecipe(FromPreset):
     def save(self, networks: nn.ModuleDict, folder: Path) -> None:
         """Write both networks, in half precision, as parts of a model folder."""
         save_model(networks["encoder"], networks["masks"], folder)
+
+    def judge(self, place: Path, teaching: Teaching) -> Thresholds:
+        """Note what its training images are like."""
+        return teach(self.training, self.validation, place)
 
     def batch_at(self, step: int) -> Batch:
         """Return the batch of step number `step` (from 0): the same, whenever it is asked for."""

@@ -46,6 +46,12 @@ class Case:
         image = neighbors(self.image, self.axis + 1, i)
         return refine_plane(self.model, image, labels, locked, self.manner, self.seed + 7_919 * i)
 
+    def shown(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
+        """Return the plane with the most that is painted: image (3, y, x) and where (y, x) something is."""
+        rest = tuple(axis for axis in range(3) if axis != self.axis)
+        i = int((self.labels != 0).sum(axis=rest).argmax())
+        return neighbors(self.image, self.axis + 1, i), np.take(self.labels, i, axis=self.axis) != 0
+
     def farthest_reach_px(self) -> float:
         """Return how far the boundary may move at most, in any plane."""
         planes = (np.take(self.labels, i, axis=self.axis) for i in range(self.planes))
@@ -64,6 +70,8 @@ def refine(task: Task) -> Iterator[EngineEvent]:
     yield Note("reach_px", case.farthest_reach_px())
     yield Progress(0, case.planes)
     yield from _stream(case, task) if case.axis == 0 else _gather(case, task.params.axis)
+    if task.judge is not None:
+        yield task.judge.badge(*case.shown())
 
 
 def _stream(case: Case, task: Task) -> Iterator[EngineEvent]:

@@ -57,9 +57,13 @@ def _polyp(folder: Path, side: str) -> Iterator[Item]:
     return items_of(_on(pairs, side), "polyp")
 
 
+def brain_pairs(folder: Path, side: str) -> tuple[Pair, ...]:
+    """Return the brain slices of a side, no image twice, look-alikes in one group."""
+    return _on(group_near_duplicates(without_duplicates(read_pairs(folder / "train"))), side)
+
+
 def _brain(folder: Path, side: str) -> Iterator[Item]:
-    pairs = group_near_duplicates(without_duplicates(read_pairs(folder / "train")))
-    return items_of(_on(pairs, side), "brain slice")
+    return items_of(brain_pairs(folder, side), "brain slice")
 
 
 def _lgg(folder: Path, side: str) -> Iterator[Item]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,7 @@ from torch.nn import functional
 from medsynth_core.engines.synthesize.objective import Batch
 from medsynth_core.errors import TrainingDataError
 from medsynth_core.training.augment import Augmentation, apply
-from medsynth_core.training.pairs import Pair, load_arrays
+from medsynth_core.training.pairs import Pair, image_at, load_arrays
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,16 @@ def load(pairs: tuple[Pair, ...], size: tuple[int, int], channels: int, option_v
     images, masks = load_arrays(pairs, size, channels)
     options = [[values.index(pair.options[name]) for name, values in option_values.items()] for pair in pairs]
     return PairArrays(images, masks, np.array(options, dtype=np.int64).reshape(len(pairs), len(option_values)))
+
+
+def load_unlabeled(
+    images: tuple[Path, ...], size: tuple[int, int], channels: int, option_values: dict[str, tuple[str, ...]]
+) -> PairArrays:
+    """Return images alone, resized to `size` (y, x): their masks are empty, their options the learned nulls."""
+    nulls = np.array([len(values) for values in option_values.values()], dtype=np.int64)
+    pixels = [image_at(path, size, channels) for path in images]
+    stack = np.stack(pixels) if pixels else np.empty((0, channels, *size), np.uint8)
+    return PairArrays(stack, np.zeros((len(images), *size), np.uint8), np.tile(nulls, (len(images), 1)))
 
 
 def values_of_options(pairs: tuple[Pair, ...]) -> dict[str, tuple[str, ...]]:

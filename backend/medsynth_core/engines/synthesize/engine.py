@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -17,13 +17,14 @@ import numpy.typing as npt
 from medsynth_core.engines._base import Engine, EngineEvent, Note, Preview, Progress, Slice, Task, param
 from medsynth_core.engines.synthesize.base import CONTROLLED, class_name
 from medsynth_core.errors import ShapeError
-from medsynth_core.protocol import InputInfo, ModelCard, OutputInfo, Scalar
+from medsynth_core.protocol import InputInfo, ModelCard, OutputInfo, PresetInfo, Scalar
 from medsynth_core.vocabulary import understand
 from medsynth_core.volume import Volume
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from medsynth_core.training.doctor import Examined
     from medsynth_core.training.order import TrainingOrder
     from medsynth_core.training.recipe import Recipe
 
@@ -91,6 +92,17 @@ def run(task: Task) -> Iterator[EngineEvent]:
             shown = time.monotonic()
     assert image is not None
     yield Slice("image", 0, image_from_grid(image, labels.shape))
+    if task.judge is not None:
+        from medsynth_core.engines.synthesize.judge import look_of
+
+        yield task.judge.badge(look_of(image, labels, model.card))
+
+
+def judge(folder: Path, card: ModelCard) -> Any:
+    """Return what measures results of a model, as far as its folder carries it. Raises ModelError for parts that do not fit."""
+    from medsynth_core.evaluation.badge import read_judge
+
+    return read_judge(folder, card)
 
 
 def recipe(data: Path, order: TrainingOrder) -> Recipe:
@@ -98,6 +110,14 @@ def recipe(data: Path, order: TrainingOrder) -> Recipe:
     from medsynth_core.engines.synthesize.prepare import prepare
 
     return prepare(data, order)
+
+
+def examine(data: Path, order: TrainingOrder) -> Examined:
+    """Return what the doctor finds in a folder."""
+    from medsynth_core.engines.synthesize.prepare import check_terms, surveyed
+    from medsynth_core.training.doctor import examined_pairs, with_terms
+
+    return with_terms(examined_pairs(surveyed(data, order)), lambda: check_terms(order))
 
 
 def _single_slice(mask: Volume) -> npt.NDArray[np.generic]:
@@ -118,5 +138,15 @@ ENGINE = Engine(
     load=load,
     run=run,
     recipe=recipe,
+    examine=examine,
+    presets=(
+        PresetInfo("compact", "for a CPU, 128 × 128 pixels", 20_000),
+        PresetInfo("gpu", "for a GPU: finer grid, larger batches", 40_000),
+        PresetInfo("flow-map", "makes a base model quick: few steps an image", 1_000),
+        PresetInfo("no-consistency", "without the paper's consistency term", 20_000),
+        PresetInfo("concat", "the mask as an input channel alone", 20_000),
+        PresetInfo("toy", "to try the way, not the model", 6),
+    ),
+    judge=judge,
     one_slice=True,
 )

@@ -7,6 +7,7 @@
     L_c = ‖X_m − sg[X_i]‖²               (4)     noise consistency
     L_a = ‖D(x'_t, t, c_m) − x'‖²        (5)     late re-noising: x' = sg[X_i], x'_t = noised(x', ε, t); step > steps/3, t ≤ 0.2
     L   = L_m + L_i + L_c + L_a          (6)     all weights 1
+    L_u = ‖D(u_t, t, ∅) − u‖²            (7)     images u that nobody has labeled: how they look; ∅ is the learned null
 
 sg is stop-gradient; sg[D] detaches the denoiser's parameters, so that L_i reaches the hint encoder only. Two departures: the
 image branch runs on a share of the batch (an unbiased estimate of L_i and L_c at less cost), and it sees a degraded image: in
@@ -86,6 +87,17 @@ def mask_branch_loss(hint_encoder: nn.Module, denoiser: nn.Module, batch: Batch,
     control = hint_encoder(mask_hint(batch.masks, batch.images.shape[1]), d.keep)
     predicted = denoiser(noised(batch.images, d.noise, d.t), d.t, control, d.options)
     return {"mask": velocity_loss(predicted, batch.images, d.t, _weight(batch)).mean()}
+
+
+def appearance_loss(hint_encoder: nn.Module, denoiser: nn.Module, batch: Batch, d: Draw) -> Tensor:
+    """Return L_u of (7): what images without masks teach. Their masks and options are not looked at.
+
+    Not the paper's: where labels are scarce images are not, and the null condition is there for them.
+    """
+    nobody = torch.zeros_like(d.keep)
+    nothing = hint_encoder(mask_hint(batch.masks, batch.images.shape[1]), nobody)
+    predicted = denoiser(noised(batch.images, d.noise, d.t), d.t, nothing, d.options)
+    return velocity_loss(predicted, batch.images, d.t).mean()
 
 
 def siamese_loss(

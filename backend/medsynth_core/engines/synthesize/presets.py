@@ -14,7 +14,8 @@ class Preset:
 
     `objective` is "siamese", "mask-only" (no image branch, no consistency), "concat" (the mask as input channels of the first
     layer only, no image branch), or "flow-map" (distil a base model to few steps). `image_share` is the part of a batch that
-    runs the image branch. `patch` is the space-to-depth factor: at 8, a 128² image is denoised on a 16² grid.
+    runs the image branch, `unlabeled_share` the part that has no masks, where there are such images. `patch` is the
+    space-to-depth factor: at 8, a 128² image is denoised on a 16² grid.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Preset:
     steps: int = 20_000
     learning_rate: float = 4e-4
     image_share: float = 0.25
+    unlabeled_share: float = 0.5
     stages: tuple[tuple[float, int], ...] = ((1.0, 128),)
     augmentation: Augmentation = field(default_factory=Augmentation)
 

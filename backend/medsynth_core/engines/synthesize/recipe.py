@@ -16,13 +16,15 @@ from medsynth_core.diffusion.flow import noised, resolution_shift, velocity_loss
 from medsynth_core.diffusion.samplers import noise_for, sample
 from medsynth_core.engines.synthesize import objective
 from medsynth_core.engines.synthesize.dataset import PairArrays
+from medsynth_core.engines.synthesize.judge import lessons_of
 from medsynth_core.engines.synthesize.model import CompactModel, guided, no_control, save_parts
 from medsynth_core.engines.synthesize.network import Denoiser, HintEncoder, LinearHint
 from medsynth_core.engines.synthesize.objective import Batch, mask_hint
 from medsynth_core.engines.synthesize.presets import Preset
-from medsynth_core.errors import ParameterError
-from medsynth_core.protocol import ModelCard
-from medsynth_core.training.curves import mosaic
+from medsynth_core.evaluation.teaching import Teaching, teach
+from medsynth_core.protocol import ModelCard, Thresholds
+from medsynth_core.training.curves import mosaic, samples_shown
+from medsynth_core.training.ledger import Ledger
 from medsynth_core.training.recipe import FromPreset
 from medsynth_core.vocabulary import one_hot_channels
 
@@ -32,7 +34,10 @@ VALIDATION_TIMES = (0.2, 0.5, 0.8)
 
 @dataclass(frozen=True)
 class SynthesizeRecipe(FromPreset):
-    """A preset, the data of both sides of the split, and the card to be."""
+    """A preset, the pairs to learn from and those to choose by (`validation`), and the card to be.
+
+    `unlabeled` images have no masks (theirs are empty here, their options null): they teach how images look.
+    """
 
     preset: Preset
     training: PairArrays
@@ -41,6 +46,8 @@ class SynthesizeRecipe(FromPreset):
     seed: int = 0
     base: Path | None = None
     device: str = "cpu"
+    ledger: Ledger | None = None
+    unlabeled: PairArrays | None = None
 
     @property
     def option_sizes(self) -> tuple[int, ...]:
@@ -66,9 +73,17 @@ class SynthesizeRecipe(FromPreset):
 
     def loss(self, networks: nn.ModuleDict, step: int, generator: torch.Generator) -> dict[str, Tensor]:
         """Return the terms of the preset's objective on the batch of this step."""
+        bare = 0 if self.unlabeled is None else round(self.preset.unlabeled_share * self.preset.batch)
+        losses = self._paired_loss(networks, step, self.preset.batch - bare, generator)
+        if self.unlabeled is not None and bare:
+            batch = self._drawn(self.unlabeled, bare, step, generator)
+            d = objective.draw(batch, self.option_sizes, generator)
+            losses["unlabeled"] = objective.appearance_loss(networks["hint_encoder"], networks["denoiser"], batch, d)
+        return losses
+
+    def _paired_loss(self, networks: nn.ModuleDict, step: int, count: int, generator: torch.Generator) -> dict[str, Tensor]:
         p = self.preset
-        rows = torch.randint(len(self.training), (p.batch,), generator=generator)
-        batch = self._batch(self.training, rows, p.side_at(step), generator, augment=True)
+        batch = self._drawn(self.training, count, step, generator)
         d = objective.draw(batch, self.option_sizes, generator)
         hint_encoder, denoiser = networks["hint_encoder"], networks["denoiser"]
         if p.objective == "siamese":
@@ -79,8 +94,7 @@ class SynthesizeRecipe(FromPreset):
 
     @functools.cached_property
     def _teacher(self) -> CompactModel:
-        if self.base is None:
-            raise ParameterError(f"preset {self.preset.name} distils a trained model: name it with --base")
+        assert self.base is not None  # see `prepare.check_terms`
         return CompactModel.load(self.base, self.device)
 
     def _flow_map_loss(
@@ -102,7 +116,7 @@ class SynthesizeRecipe(FromPreset):
 
     @torch.no_grad()
     def validation_loss(self, networks: nn.ModuleDict) -> float:
-        """Return the mean velocity loss of the mask branch on up to 64 held-out pairs, at fixed times and noise."""
+        """Return the mean velocity loss of the mask branch on up to 64 pairs of the tuning side, at fixed times and noise."""
         if not len(self.validation):
             return math.nan
         generator = torch.Generator().manual_seed(self.seed)
@@ -119,9 +133,9 @@ class SynthesizeRecipe(FromPreset):
 
     @torch.no_grad()
     def strip(self, networks: nn.ModuleDict) -> np.ndarray:
-        """Return three rows of held-out masks, four-step samples of them (fixed seeds), and the real images."""
+        """Return three rows of masks it did not learn from, four-step samples of them (fixed seeds), and the real images."""
         source = self.validation if len(self.validation) else self.training
-        rows = torch.linspace(0, len(source) - 1, STRIP_SAMPLES).long()
+        rows = samples_shown(len(source), STRIP_SAMPLES)
         batch = self._batch(source, rows, self.preset.stages[-1][1], torch.Generator(), augment=False)
         noise = noise_for(0, 0, tuple(batch.images.shape)).to(self.device)
         control = networks["hint_encoder"](mask_hint(batch.masks, batch.images.shape[1]))
@@ -136,6 +150,14 @@ class SynthesizeRecipe(FromPreset):
     def save(self, networks: nn.ModuleDict, folder: Path) -> None:
         """Write both networks, in half precision, as parts of a model folder."""
         save_parts(networks["hint_encoder"], networks["denoiser"], folder)
+
+    def judge(self, place: Path, teaching: Teaching) -> Thresholds:
+        """Teach the judge of its images, on the real ones."""
+        return teach(lessons_of(self.training, self.validation, self.unlabeled, self.labels), place, teaching)
+
+    def _drawn(self, source: PairArrays, count: int, step: int, generator: torch.Generator) -> Batch:
+        rows = torch.randint(len(source), (count,), generator=generator)
+        return self._batch(source, rows, self.preset.side_at(step), generator, augment=True)
 
     def _batch(self, source: PairArrays, rows: Tensor, side: int, generator: torch.Generator, augment: bool) -> Batch:
         batch = source.batch(rows, side, self.labels, self.preset.augmentation if augment else None, generator)

@@ -12,13 +12,16 @@ from torch import Tensor, nn
 
 from medsynth_core.engines.synthesize import stable_diffusion_objective as objective
 from medsynth_core.engines.synthesize.dataset import PairArrays
+from medsynth_core.engines.synthesize.judge import lessons_of
 from medsynth_core.engines.synthesize.presets import Preset
 from medsynth_core.engines.synthesize.stable_diffusion import caption, paint, palette, sample
 from medsynth_core.engines.synthesize.stable_diffusion_folder import Backbone, Surroundings
 from medsynth_core.engines.synthesize.stable_diffusion_objective import LatentBatch, mask_branch_loss, siamese_loss
 from medsynth_core.errors import ParameterError
-from medsynth_core.protocol import ModelCard
-from medsynth_core.training.curves import mosaic
+from medsynth_core.evaluation.teaching import Teaching, teach
+from medsynth_core.protocol import ModelCard, Thresholds
+from medsynth_core.training.curves import mosaic, samples_shown
+from medsynth_core.training.ledger import Ledger
 from medsynth_core.training.recipe import FromPreset
 from medsynth_core.vocabulary import one_hot_channels
 
@@ -53,7 +56,7 @@ class CaptionedPairs:
 
 @dataclass(frozen=True)
 class StableDiffusionRecipe(FromPreset):
-    """A base folder, a preset, the pairs of both sides of the split, and the card to be."""
+    """A base folder, a preset, the pairs to learn from and those to choose by (`validation`), and the card to be."""
 
     base: Path
     surroundings: Surroundings
@@ -63,6 +66,7 @@ class StableDiffusionRecipe(FromPreset):
     blank_card: ModelCard
     seed: int = 0
     device: str = "cpu"
+    ledger: Ledger | None = None
 
     def build(self) -> nn.ModuleDict:
         """Return the base's denoiser, its decoder unlocked, and the control network."""
@@ -97,11 +101,16 @@ class StableDiffusionRecipe(FromPreset):
     def strip(self, networks: nn.ModuleDict) -> np.ndarray:
         """Return three rows of held-out painted masks, four-step samples of them (fixed seed), and the real images."""
         source = self.validation if len(self.validation) else self.training
-        rows = torch.linspace(0, len(source) - 1, STRIP_SAMPLES).long()
+        rows = samples_shown(len(source), STRIP_SAMPLES)
         images, hint = self._pictures(source, rows, torch.Generator(), augment=False)
         words = caption(self.blank_card, {})
         *_, made = sample(self._backbone(networks), hint, words, seed=0, steps=4, guidance=1.0)
         return mosaic([2 * hint - 1, made, images])
+
+    def judge(self, place: Path, teaching: Teaching) -> Thresholds:
+        """Teach the judge of its images, on the real ones."""
+        labels = one_hot_channels(self.blank_card.labels)
+        return teach(lessons_of(self.training.arrays, self.validation.arrays, None, labels), place, teaching)
 
     def save(self, networks: nn.ModuleDict, folder: Path) -> None:
         """Write all parts, in half precision, as a pipeline folder."""

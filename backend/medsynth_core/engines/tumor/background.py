@@ -59,6 +59,9 @@ class Ground(Protocol):
     def untouched(self, z: int) -> Plane:
         """Return the image (y, x) of a slice that is not grown."""
 
+    def shown(self, plane: Plane) -> Planes:
+        """Return a slice (y, x) of the finished image as the model sees it, (128, 128) in [0, 1]."""
+
 
 @dataclass(frozen=True, eq=False)
 class Blank:
@@ -90,6 +93,10 @@ class Blank:
     def untouched(self, z: int) -> Plane:
         """Never asked for: all slices are grown."""
         raise AssertionError("a new volume has no slice that is not grown")
+
+    def shown(self, plane: Plane) -> Planes:
+        """Return a slice on the model's grid, as bright as it was made."""
+        return self.frame.to_model(plane[None].astype(np.float32) / 255)[0]
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,6 +210,10 @@ class Kept:
     def untouched(self, z: int) -> Plane:
         """Return the background's slice."""
         return self.background.voxels[z]
+
+    def shown(self, plane: Plane) -> Planes:
+        """Return a slice on the model's grid, its intensities scaled as the background's."""
+        return self.background.frame.to_model(self.background.scaled(plane)[None])[0]
 
     def _share(self, z: int) -> npt.NDArray[np.float64]:
         """Return α (y, x) of a slice."""

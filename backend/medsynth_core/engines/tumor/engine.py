@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medsynth_core.engines._base import Engine, EngineEvent, Task, param
-from medsynth_core.protocol import InputInfo
+from medsynth_core.protocol import InputInfo, ModelCard, PresetInfo
 
 if TYPE_CHECKING:
+    from medsynth_core.training.doctor import Examined
     from medsynth_core.training.order import TrainingOrder
     from medsynth_core.training.recipe import Recipe
 
@@ -72,11 +73,26 @@ def run(task: Task) -> Iterator[EngineEvent]:
     yield from grow(task)
 
 
+def judge(folder: Path, card: ModelCard) -> Any:
+    """Return what measures results of a model, as far as its folder carries it. Raises ModelError for parts that do not fit."""
+    from medsynth_core.evaluation.badge import read_judge
+
+    return read_judge(folder, card)
+
+
 def recipe(data: Path, order: TrainingOrder) -> Recipe:
     """Return how the shared loop trains on a folder. Imported late: inference needs none of it."""
     from medsynth_core.engines.tumor.prepare import prepare
 
     return prepare(data, order)
+
+
+def examine(data: Path, order: TrainingOrder) -> Examined:
+    """Return what the doctor finds in a folder of volumes."""
+    from medsynth_core.engines.tumor.prepare import surveyed
+    from medsynth_core.training.doctor import examined_volumes
+
+    return examined_volumes(surveyed(data, order))
 
 
 ENGINE = Engine(
@@ -88,4 +104,13 @@ ENGINE = Engine(
     load=load,
     run=run,
     recipe=recipe,
+    examine=examine,
+    presets=(
+        PresetInfo("compact", "for a CPU", 12_500),
+        PresetInfo("gpu", "for a GPU: wider, larger batches", 46_000),
+        PresetInfo("inpaint", "only grows into volumes that are there", 12_500),
+        PresetInfo("joint", "the paper's whole stack at once", 12_500),
+        PresetInfo("toy", "to try the way, not the model", 6),
+    ),
+    judge=judge,
 )

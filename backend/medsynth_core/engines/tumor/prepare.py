@@ -13,10 +13,13 @@ from medsynth_core.engines.tumor.stacks import FIELD_MM, PIXEL_MM, PIXELS, Stack
 from medsynth_core.engines.tumor.starters import CARD, LGG_FLAIR, PRESET, STACK_HEIGHT_MM, TUMOR
 from medsynth_core.engines.tumor.style import style_of
 from medsynth_core.errors import ParameterError
+from medsynth_core.models.card import derived, read_card
 from medsynth_core.protocol import ModelCard
+from medsynth_core.training.findings import worst_first
+from medsynth_core.training.guard import met_by_base
 from medsynth_core.training.order import TrainingOrder
-from medsynth_core.training.sides import SIDES, side_of
-from medsynth_core.training.volumes import Case, Sight, VolumeOptions, read_stack, survey_folder
+from medsynth_core.training.sides import Sides, only
+from medsynth_core.training.volumes import Case, Sight, Survey, VolumeOptions, look_over, read_stack
 
 SIGHT = Sight(FIELD_MM, 16 * PIXEL_MM**2)
 """A tumor of fewer than 16 pixels of the model's, over all slices, may vanish when it is brought to its grid."""
@@ -26,31 +29,31 @@ def prepare(data: Path, order: TrainingOrder) -> TumorRecipe:
     """Return the recipe for a folder of volumes. Raises TrainingDataError with the list of offenders before anything starts."""
     if order.starter not in ("", LGG_FLAIR):
         raise ParameterError(f"starter is {order.starter!r}: of tumor there is {LGG_FLAIR}")
-    options = order.volumes
-    if order.starter and options.stack_height_mm is None:
-        options = replace(options, stack_height_mm=STACK_HEIGHT_MM)
-    survey = survey_folder(data, options, order.columns, SIGHT)
-    training, validation = split(survey.cases, bool(order.starter))
-    stacks = read_stacks(training, options)
+    options, survey = options_of(order), surveyed(data, order).admit(order.items, bool(order.starter))
+    sides = only(survey.sides, order.items, lambda case: case.name)
+    stacks = read_stacks(sides.training, options)
     prior = learned_prior(stacks)
-    card = replace(_card(data, order, training, len(survey.cases)), figures=prior.figures())
+    card = replace(_card(data, order, sides), figures=prior.figures())
+    if order.base is not None and not order.starter:
+        card = derived(card, read_card(order.base))
     recipe = TumorRecipe(
-        _preset(order), stacks, read_stacks(validation, options), prior, card, order.seed, order.base, order.device
+        _preset(order), stacks, read_stacks(sides.tuning, options), prior, card, order.seed, order.base, order.device
     )
-    return replace(recipe, notices=survey.notices)
+    return replace(recipe, notices=survey.notices, ledger=survey.ledger(sides, order.base))
 
 
-def split(cases: tuple[Case, ...], keeps_tuning: bool) -> tuple[tuple[Case, ...], tuple[Case, ...]]:
-    """Return (training, validation). A starter keeps patients for choosing settings, and never looks at those held out.
+def surveyed(data: Path, order: TrainingOrder) -> Survey:
+    """Return all that is found in a folder."""
+    survey = look_over(data, options_of(order), order.columns, SIGHT, order.excluded)
+    met = met_by_base(order.base, survey.marks(survey.sides.held_out))
+    return replace(survey, findings=worst_first((*survey.findings, *met)))
 
-    A folder so small that its every patient would be held out is learned from whole.
-    """
-    on = {side: tuple(case for case in cases if side_of(case.patient) == side) for side in SIDES}
-    training, tuning, held_out = (on[side] for side in SIDES)
-    if keeps_tuning:
-        return training, tuning
-    learned = tuple(case for case in cases if case not in held_out)
-    return (learned, held_out) if learned else (cases, ())
+
+def options_of(order: TrainingOrder) -> VolumeOptions:
+    """Return how volumes are meant; a starter's heads have a height where the order says none."""
+    if order.starter and order.volumes.stack_height_mm is None:
+        return replace(order.volumes, stack_height_mm=STACK_HEIGHT_MM)
+    return order.volumes
 
 
 def read_stacks(cases: tuple[Case, ...], options: VolumeOptions) -> tuple[Stack, ...]:
@@ -74,21 +77,21 @@ def _preset(order: TrainingOrder) -> Preset:
     return replace(preset, slabs=order.batch or preset.slabs)
 
 
-def _card(data: Path, order: TrainingOrder, training: tuple[Case, ...], count: int) -> ModelCard:
-    patients = len({case.patient for case in training})
-    counted = f"{patients} patients ({len(training)} volumes), {count - len(training)} volumes kept out"
+def _card(data: Path, order: TrainingOrder, sides: Sides[Case]) -> ModelCard:
+    patients, kept = len({case.patient for case in sides.training}), sides.count - len(sides.training)
+    counted = f"{patients} patients ({len(sides.training)} volumes), {kept} volumes kept out"
     if order.starter:
         return replace(CARD, trained_on=counted)
     return ModelCard(
         id=order.model_id,
-        title=order.model_id,
+        title=order.title or order.model_id,
         engine="tumor",
         channels=1,
         size=(PIXELS, PIXELS),
         labels=(TUMOR,),
         license=order.license,
-        data=f"{count} volumes of the user's folder {data.resolve().name}",
+        data=f"{sides.count} volumes of the user's folder {data.resolve().name}",
         trained_on=counted,
-        split="patients by sha256: 15 % held out",
+        split="patients by sha256: 15 % held out, 5 % to choose by",
         notes="Makes volumes of nobody. For research, never for diagnosis.",
     )

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from medsynth_core.engines.tumor.autoencoder import SliceAutoencoder
 from medsynth_core.engines.tumor.joint import JointNetwork, joint_loss
+from medsynth_core.engines.tumor.judge import lessons_of
 from medsynth_core.engines.tumor.model import load_model, save_model
 from medsynth_core.engines.tumor.network import SlabNetwork, numbers_of
 from medsynth_core.engines.tumor.objective import autoencoder_loss, draw_times, flow_loss, slab_loss
@@ -21,8 +22,10 @@ from medsynth_core.engines.tumor.prior import Prior
 from medsynth_core.engines.tumor.slabs import draw_slabs
 from medsynth_core.engines.tumor.stacks import Stack, distance_of
 from medsynth_core.engines.tumor.views import View, described, seen_as
-from medsynth_core.protocol import ModelCard
+from medsynth_core.evaluation.teaching import Teaching, teach
+from medsynth_core.protocol import ModelCard, Thresholds
 from medsynth_core.training.curves import mosaic
+from medsynth_core.training.ledger import Ledger
 from medsynth_core.training.recipe import FromPreset
 
 RUN = 4
@@ -33,7 +36,7 @@ VALIDATION_SLABS, VALIDATION_SEED = 8, 1
 
 @dataclass(frozen=True)
 class TumorRecipe(FromPreset):
-    """A preset, the stacks of both sides of the split, what the training patients were like, and the card to be."""
+    """A preset, the stacks to learn from and those to choose by (`validation`), what patients were like, the card."""
 
     preset: Preset
     training: tuple[Stack, ...]
@@ -44,6 +47,7 @@ class TumorRecipe(FromPreset):
     base: Path | None = None
     device: str = "cpu"
     notices: tuple[str, ...] = ()
+    ledger: Ledger | None = None
     _views: dict[str, list[list[View]]] = field(default_factory=dict, repr=False, compare=False)
 
     def build(self) -> nn.ModuleDict:
@@ -105,6 +109,10 @@ class TumorRecipe(FromPreset):
     def save(self, networks: nn.ModuleDict, folder: Path) -> None:
         """Write both networks, in half precision, and the prior as parts of a model folder."""
         save_model(networks["autoencoder"], networks["slabs"], self.prior, folder)
+
+    def judge(self, place: Path, teaching: Teaching) -> Thresholds:
+        """Teach the judge of its volumes, on the real ones."""
+        return teach(lessons_of(self.training, self.validation), place, teaching)
 
     def _joint_loss(self, network: nn.Module, views: list[list[View]], generator: torch.Generator) -> dict[str, Tensor]:
         """Return the mean loss of some whole stacks, one after the other: their heights differ."""

@@ -19,6 +19,7 @@ from medsynth_core.engines.tumor.case import Case, in_world, prepare
 from medsynth_core.engines.tumor.cleanup import cleaned
 from medsynth_core.engines.tumor.frame import Frame
 from medsynth_core.engines.tumor.growth import Step, beyond, plan, whole_stack_plan
+from medsynth_core.engines.tumor.judge import Witness
 from medsynth_core.engines.tumor.shape import measure
 from medsynth_core.protocol import OutputInfo
 
@@ -33,12 +34,15 @@ def grow(task: Task) -> Iterator[EngineEvent]:
     yield Note("device", case.model.device)
     yield from _notes("asked", in_world(case.shape, case.frame))
     yield from (Note(key, text) for key, text in case.flags.items())
-    growing = Growing(case, task.finished)
+    witness = Witness(case.frame, case.ground) if task.judge is not None else None
+    growing = Growing(case, task.finished, witness)
     yield from growing.first_pass()
     if case.params.cleanup:
         yield from growing.second_pass()
     yield from growing.outlet.rest()
     yield from _got(growing.outlet.mask, case.frame)
+    if witness is not None:
+        yield task.judge.badge(witness.look())
 
 
 def _outputs(case: Case) -> Iterator[OutputInfo]:
@@ -68,11 +72,11 @@ def _notes(prefix: str, numbers: Mapping[str, float]) -> Iterator[Note]:
 class Growing:
     """A volume on its way: the latents made so far, and where its slices go."""
 
-    def __init__(self, case: Case, finished: Finished) -> None:
+    def __init__(self, case: Case, finished: Finished, witness: Witness | None = None) -> None:
         self._case = case
         self._latents, self._clean = (_tensors(finished.get(name, {})) for name in (LATENTS, CLEAN))
         self._kept = {name: frozenset(finished.get(name, {})) for name in (LATENTS, CLEAN)}
-        self.outlet = Outlet(case.frame, case.ground.dtype, finished)
+        self.outlet = Outlet(case.frame, case.ground.dtype, finished, witness)
         self._done, self._total = len(self.outlet), case.slices * (1 + case.params.cleanup)
 
     def first_pass(self) -> Iterator[EngineEvent]:
@@ -138,10 +142,13 @@ class Growing:
 
 
 class Outlet:
-    """Where slices of the frame go: at once where the grid streams, else when all are there. `mask` (z, y, x) is the frame's."""
+    """Where slices of the frame go: at once where the grid streams, else when all are there. `mask` (z, y, x) is the frame's.
 
-    def __init__(self, frame: Frame, dtype: str, finished: Finished) -> None:
-        self._frame = frame
+    A witness sees every slice, those kept from before a resume, too.
+    """
+
+    def __init__(self, frame: Frame, dtype: str, finished: Finished, witness: Witness | None = None) -> None:
+        self._frame, self._witness = frame, witness
         self.mask = np.zeros(frame.shape, np.uint8)
         self._image = None if frame.streams else np.zeros(frame.shape, dtype)
         self._given: set[int] = set()
@@ -150,6 +157,8 @@ class Outlet:
             self._given = {frame.slice_at(at) for at in images if at in masks}
             for z in self._given:
                 self.mask[z] = frame.canonical_plane(masks[frame.slice_at(z)][0])
+                if witness is not None:
+                    witness.see(z, frame.canonical_plane(images[frame.slice_at(z)][0]), self.mask[z])
 
     def __contains__(self, z: int) -> bool:
         return z in self._given
@@ -162,6 +171,8 @@ class Outlet:
         again = z in self._given and not replaces
         self._given.add(z)
         self.mask[z] = mask
+        if self._witness is not None and not again:
+            self._witness.see(z, image, mask)
         if self._image is not None:
             self._image[z] = image
         elif not again:

@@ -1,0 +1,70 @@
+"""Samples that look like copies of training images do not leave, unless somebody says so, and then that is on record.
+
+    parting = part(names, flagged, allowed=False)
+    for name in parting.exported: ...
+    manifest["copies"] = parting.record(); recipe |= parting.mark(name)
+
+A copy shows a person whose image was learned from. Whoever overrides the rule must be findable by whoever gets the files: each
+file's recipe says that it was flagged and exported all the same, and the manifest counts what was kept out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from medsynth_core.errors import InputError
+
+OVERRIDE = "--allow-copies"
+COPY_CHECK = "copy_check"
+"""Where a file's recipe says what the rule made of it."""
+UNLIKE, KEPT_OUT, ALLOWED = "no copy found", "kept out: flagged", f"flagged as a copy, exported by {OVERRIDE}"
+
+
+@dataclass(frozen=True)
+class Parting:
+    """What is exported and what is kept out, by name in the order given; `flagged` are those that look like copies."""
+
+    exported: tuple[str, ...]
+    kept_out: tuple[str, ...]
+    flagged: tuple[str, ...]
+
+    @property
+    def overridden(self) -> bool:
+        """Whether something flagged is exported."""
+        return bool(set(self.flagged) & set(self.exported))
+
+    def verdict(self, name: str) -> str:
+        """Return what the rule says of a sample, in words for people and files."""
+        if name in self.kept_out:
+            return KEPT_OUT
+        return ALLOWED if name in self.flagged else UNLIKE
+
+    def mark(self, name: str) -> dict[str, str]:
+        """Return what goes into the recipe of a file."""
+        return {COPY_CHECK: self.verdict(name)}
+
+    def record(self) -> dict[str, Any]:
+        """Return what goes into the manifest of a folder."""
+        return {
+            "checked": len(self.exported) + len(self.kept_out),
+            "flagged": list(self.flagged),
+            "kept_out": list(self.kept_out),
+            "override": OVERRIDE if self.overridden else "",
+        }
+
+
+def part(names: Sequence[str], flagged: Collection[str], allowed: bool = False) -> Parting:
+    """Return which samples may be exported. Raises InputError for a flagged name that is no sample, or if none is left."""
+    if strange := sorted(set(flagged) - set(names)):
+        raise InputError(f"{strange[0]} is flagged but not among the {len(names)} samples: check the samples that are exported")
+    marked = tuple(name for name in names if name in set(flagged))
+    kept_out = () if allowed else marked
+    exported = tuple(name for name in names if name not in set(kept_out))
+    if names and not exported:
+        raise InputError(
+            f"all {len(names)} samples look like copies of training images, so none is exported: train on more images or for "
+            f"fewer steps; {OVERRIDE} exports them all the same, and says so in every file"
+        )
+    return Parting(exported, kept_out, marked)

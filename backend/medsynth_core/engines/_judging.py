@@ -1,0 +1,51 @@
+"""A training teaches the judge of its model's results, too: before its first step, in a tenth of its own steps at most.
+
+Before, so that whatever state is kept has a judge, also of a training that is stopped. A judge follows from the data alone, and
+the loop seeds its chance afterwards: the weights are the same with and without it.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+
+from medsynth_core.evaluation.copies import CopySettings
+from medsynth_core.evaluation.teaching import SMALL, Teaching
+from medsynth_core.models.folder import JUDGE
+from medsynth_core.training.control import Control, Wish
+from medsynth_core.training.keeping import Keeping
+from medsynth_core.training.recipe import Recipe
+
+SHARE, LEAST_STEPS = 10, 20
+"""A training so short that its share is below these steps teaches no judge, nor does one of a toy preset."""
+SAID = "First the judge of its results learns: what it measures stands beside each of them."
+
+
+class _LeftOffError(Exception):
+    """The training is to end or to rest: the judge can wait."""
+
+
+def teach_judge(recipe: Recipe, keeping: Keeping, device: str, control: Control, say: Callable[[str], None]) -> None:
+    """Put what results will be judged by into the training's folder, unless it is there or the training is a trial."""
+    share = recipe.steps // SHARE
+    if recipe.is_trial or share < LEAST_STEPS or keeping.thresholds is not None:
+        return
+    done, partial = max((line.step for line in keeping.lines()), default=0), keeping.folder / "judge.partial"
+
+    def told(network: str, step: int, value: float) -> None:
+        if control.wish(done) is not Wish.GO_ON:
+            raise _LeftOffError
+
+    say(SAID)
+    segmenter = replace(SMALL, steps=min(SMALL.steps, share))
+    copies = CopySettings(steps=min(CopySettings.steps, share))
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        teaching = Teaching(keeping.folder / "judges", told, segmenter=segmenter, copies=copies, device=device)
+        thresholds = recipe.judge(partial / JUDGE, teaching)
+    except _LeftOffError:
+        return
+    if thresholds is not None:
+        keeping.keep_judge(partial, thresholds)

@@ -1,0 +1,48 @@
+"""Many small jobs in several processes of one thread each; with one worker in this process, one after the other."""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+
+from medsynth_core.interrupts import each
+
+JobT = TypeVar("JobT")
+ResultT = TypeVar("ResultT")
+
+
+@dataclass(frozen=True)
+class HowFar:
+    """Jobs done of all, what they are, and the time left in seconds by the time they took so far."""
+
+    what: str
+    done: int
+    total: int
+    seconds_left: float
+
+
+Report = Callable[[HowFar], None]
+
+
+def worked(do: Callable[[JobT], ResultT], jobs: Sequence[JobT], workers: int, what: str, report: Report) -> list[ResultT]:
+    """Return what `do` gives for each job, in the order of the jobs; `do` stands at the top of a module."""
+    began, done = time.monotonic(), {}
+    for count, (place, result) in enumerate(_results(do, jobs, workers), start=1):
+        done[place] = result
+        report(HowFar(what, count, len(jobs), (time.monotonic() - began) / count * (len(jobs) - count)))
+    return [done[place] for place in range(len(jobs))]
+
+
+def _results(do: Callable[[JobT], ResultT], jobs: Sequence[JobT], workers: int) -> Iterator[tuple[int, ResultT]]:
+    if workers == 1 or len(jobs) < 2:
+        yield from ((place, do(job)) for place, job in enumerate(jobs))
+        return
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(min(workers, len(jobs)), context, torch.set_num_threads, (1,))
+    yield from each(pool, do, jobs)

@@ -41,7 +41,7 @@ class SettingsForm(QWidget):
         self.name, self.license = _line("such as My polyps"), _line("not stated")
         self.preset, self.base = ElidedBox(self), ElidedBox(self)
         self.steps, self.batch, self.seed = _number("the preset's"), _number("the preset's"), _number("")
-        self.grey = QCheckBox(self)
+        self.grey, self.judge = QCheckBox(self), QCheckBox(self)
         self.metadata, self.group_by, self.unlabeled = _line("a CSV file"), _line("a column of the table"), _line("a folder")
         self.volumes = {name: _line(example) for name, (_, example, _) in VOLUME_FIELDS.items()}
         self.labels: dict[str, QLineEdit] = {}
@@ -69,6 +69,7 @@ class SettingsForm(QWidget):
         for box, number in ((self.steps, form.steps), (self.batch, form.batch), (self.seed, form.seed)):
             box.setValue(number)
         self.grey.setChecked(form.grey)
+        self.judge.setChecked(form.judge)
         _choose(self.preset, form.preset)
         _choose(self.base, form.base)
         self.blockSignals(False)
@@ -84,6 +85,7 @@ class SettingsForm(QWidget):
             batch=self.batch.value(),
             seed=self.seed.value(),
             grey=self.grey.isChecked(),
+            judge=self.judge.isChecked(),
             license=self.license.text(),
             labels={value: line.text() for value, line in self.labels.items()} or form.labels,
             metadata=self.metadata.text().strip(),
@@ -140,7 +142,8 @@ class SettingsForm(QWidget):
         self.preset.currentIndexChanged.connect(lambda _: self._say_steps())
         for number in (self.steps, self.batch, self.seed):
             number.valueChanged.connect(lambda _: self.changed.emit())
-        self.grey.toggled.connect(lambda _: self.changed.emit())
+        for mark in (self.grey, self.judge):
+            mark.toggled.connect(lambda _: self.changed.emit())
 
     def _lay_out(self) -> None:
         tips: dict[QWidget, str] = {
@@ -152,6 +155,7 @@ class SettingsForm(QWidget):
             self.batch: "Cases a step; 0 is the preset's number. Fewer need less memory",
             self.seed: "The same seed and the same cases give the same model",
             self.grey: "One channel instead of three, for images without color",
+            self.judge: "First teach what measures the results; without it they have no badge",
             self.metadata: "A table with a column `file` and one for the group",
             self.group_by: "Patient, slide or sequence: never on both sides of the split",
             self.unlabeled: "A folder of images without masks that teach how images look",
@@ -160,7 +164,7 @@ class SettingsForm(QWidget):
         for part, tip in tips.items():
             part.setToolTip(tip)
         rows = {"Name": self.name, "Preset": self.preset, "Base": self.base, "Steps": self.steps, "License": self.license}
-        folded = {"Batch": self.batch, "Seed": self.seed, "Grey": self.grey, "Table": self.metadata}
+        folded = {"Batch": self.batch, "Seed": self.seed, "Judge": self.judge, "Grey": self.grey, "Table": self.metadata}
         for title, field in rows.items():
             self._form.addRow(title, field)
         for title, field in {**folded, "Group by": self.group_by, "Unlabeled": self.unlabeled}.items():

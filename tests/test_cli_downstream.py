@@ -57,6 +57,7 @@ def test_from_a_folder_to_the_report_and_again_without_training(
     out = tmp_path / "out"
     lines = train_generators(data, out, capsys)
     assert [shlex.split(line)[7] for line in lines] == [str(out / "items-50.txt"), str(out / "items-100.txt")]
+    assert all("--no-judge" in line.split() for line in lines), "nobody asks for the badges of what they make"
     assert evaluate(data, out) == DONE
     first = capsys.readouterr()
     assert "segmenters: 6 of 6" in first.err

@@ -83,7 +83,7 @@ def test_a_case_is_left_out_once_and_taken_in_again_with_its_finding() -> None:
 
 def test_the_doctor_is_asked_anew_for_what_changes_the_data_alone() -> None:
     asked = FORM.look()
-    for same in ({"name": "Other"}, {"license": "CC0"}, {"steps": 9}, {"batch": 3}, {"seed": 4}):
+    for same in ({"name": "Other"}, {"license": "CC0"}, {"steps": 9}, {"batch": 3}, {"seed": 4}, {"judge": False}):
         assert replace(FORM, **same).look() == asked  # type: ignore[arg-type]
     for other in ({"data": "/others"}, {"engine": "refine"}, {"grey": True}, {"group_by": "patient"}, {"labels": {"1": "a"}}):
         assert replace(FORM, **other).look() != asked  # type: ignore[arg-type]
@@ -105,6 +105,11 @@ def test_only_what_an_engine_heeds_is_ordered() -> None:
     assert orders["tumor"].volumes == {"modality": "t1ce"}
     assert {name for name, order in orders.items() if order.unlabeled} == {"synthesize"}
     assert orders["refine"].license == "not stated"
+
+
+def test_a_judge_is_ordered_unless_it_is_left_out() -> None:
+    assert FORM.request().judge
+    assert not replace(FORM, judge=False).request().judge
 
 
 def test_a_form_survives_being_remembered() -> None:

@@ -51,6 +51,13 @@ def add_train_arguments(parser: argparse.ArgumentParser) -> None:
     add("--minutes", type=float, help="stop and save after this time; run again to go on")
     add("--seed", type=int, default=0)
     add("--device", default="auto", choices=("auto", "cpu", "cuda"))
+    add(
+        "--no-judge",
+        dest="judge",
+        action="store_false",
+        help="teach no judge first: then results have no badge, and nothing tells whether one shows its mask or may be a copy; "
+        "msynth evaluate badge teaches it later",
+    )
 
 
 def add_data_arguments(parser: argparse.ArgumentParser) -> None:
@@ -127,7 +134,9 @@ def train(arguments: argparse.Namespace, say: Say) -> ModelCard:
         say(notice)
     say(f"Training {order.starter or order.model_id} on {order.device}, {recipe.steps} steps.")
     seconds = None if arguments.minutes is None else arguments.minutes * 60
-    return run_training(recipe, arguments.output, order.device, lambda progress: say(_line(progress)), seconds, say=say)
+    return run_training(
+        recipe, arguments.output, order.device, lambda progress: say(_line(progress)), seconds, say=say, judge=order.judge
+    )
 
 
 def request_of(arguments: argparse.Namespace) -> TrainingRequest:
@@ -151,6 +160,7 @@ def request_of(arguments: argparse.Namespace) -> TrainingRequest:
         volumes=_volumes(arguments),
         label_percent=arguments.label_percent,
         unlabeled=str(arguments.unlabeled or ""),
+        judge=arguments.judge,
     )
 
 

@@ -89,7 +89,8 @@ class TrainingRequest:
 
     `data` is a folder on the service's machine. `base` is the id of an installed model to go on from, empty for none. `excluded`
     names cases as the doctor does. `labels` names mask values ("1" → "polyp"). `volumes` holds the options for volumes.
-    `unlabeled` is a folder of images without masks that teach how images look, for the engine synthesize.
+    `unlabeled` is a folder of images without masks that teach how images look, for the engine synthesize. Without `judge` nothing
+    is taught to measure the model's results, and they have no badge.
     """
 
     engine: str
@@ -111,6 +112,7 @@ class TrainingRequest:
     volumes: dict[str, str] = field(default_factory=dict)
     label_percent: int = 100
     unlabeled: str = ""
+    judge: bool = True
 
 
 class TrainingState(enum.StrEnum):

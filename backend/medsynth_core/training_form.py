@@ -44,6 +44,7 @@ class TrainingForm:
     metadata: str = ""
     group_by: str = ""
     unlabeled: str = ""
+    judge: bool = True
     volumes: dict[str, str] = field(default_factory=dict)
     excluded: tuple[Exclusion, ...] = ()
 
@@ -88,13 +89,15 @@ class TrainingForm:
             excluded=tuple(dict.fromkeys(case for exclusion in self.excluded for case in exclusion.cases)),
             volumes=volumes if self.engine == VOLUMES else {},
             unlabeled=self.unlabeled if self.engine == UNLABELED else "",
+            judge=self.judge,
         )
 
     def look(self) -> TrainingRequest:
         """Return what the doctor is asked: the order without what says nothing of the data."""
         order = self.request()
         values = {value: f"label {value}" for value in order.labels}  # that they are named counts, not how
-        return replace(order, model_id=ANY_ID, title="", license="not stated", labels=values, steps=None, batch=None, seed=0)
+        order = replace(order, model_id=ANY_ID, title="", license="not stated", labels=values)
+        return replace(order, steps=None, batch=None, seed=0, judge=True)
 
 
 def plain_id(name: str) -> str:

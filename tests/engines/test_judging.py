@@ -6,15 +6,18 @@ from pathlib import Path
 
 import pytest
 
+from medsynth_core.cli_train import train
 from medsynth_core.engines import _judging
 from medsynth_core.engines._base import discover
 from medsynth_core.engines._judging import SAID, teach_judge
 from medsynth_core.engines._training import order_of, prepared, run_training
 from medsynth_core.models.folder import verify
+from medsynth_core.protocol import Thresholds
 from medsynth_core.protocol_training import TrainingRequest
 from medsynth_core.training.control import NoControl, Wish
 from medsynth_core.training.keeping import Keeping
 from medsynth_core.training.recipe import FromPreset, Recipe
+from tests.test_cli_train import read
 from tests.toy_pairs import write_pairs
 
 STEPS = 6
@@ -108,6 +111,15 @@ def test_a_judge_that_is_there_is_not_taught_again(data: Path, tmp_path: Path) -
     assert trained(data, tmp_path)
     assert trained(data, tmp_path) == []
     assert "judge/judge.json" in verify(tmp_path).sha256
+
+
+@pytest.mark.usefixtures("always")
+def test_a_training_teaches_no_judge_where_nobody_wants_one(data: Path, tmp_path: Path) -> None:
+    words, said = ("synthesize", str(data), "-o", str(tmp_path), "--preset", "toy", "--steps", str(STEPS)), list[str]()
+    assert train(read(*words, "--no-judge"), said.append).quality == Thresholds()
+    assert SAID not in said
+    assert not (tmp_path / "judge").exists()
+    assert train(read(*words), said.append).quality.intensity is not None, "it may be taught later, by the same command without"
 
 
 def test_every_engine_that_ships_declares_its_judge() -> None:

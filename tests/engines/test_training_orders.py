@@ -21,7 +21,7 @@ WISH = TrainingRequest("synthesize", "/data", "mine")
 
 def test_what_the_command_line_says_travels_and_comes_back_as_the_same_order() -> None:
     words = "synthesize /data -o out/mine --preset toy --steps 7 --batch 3 --seed 5 --grey --label 1=polyp --metadata /t.csv"
-    words += " --group-by patient --option tint=color --license CC0 --exclude case01 --exclude case02 --title Mine"
+    words += " --group-by patient --option tint=color --license CC0 --exclude case01 --exclude case02 --title Mine --no-judge"
     request = request_of(read(*words.split()))
     travelled = from_json(TrainingRequest, to_json(request))
     order = order_of(travelled, Terms(device="cpu"))
@@ -29,6 +29,7 @@ def test_what_the_command_line_says_travels_and_comes_back_as_the_same_order() -
     assert (order.model_id, order.title, order.preset, order.steps, order.batch, order.seed) == ("mine", "Mine", "toy", 7, 3, 5)
     assert (order.grey, order.label_names, order.excluded) == (True, {1: "polyp"}, ("case01", "case02"))
     assert order.columns == Columns(Path("/t.csv"), "patient", {"tint": "color"})
+    assert (order.judge, order_of(WISH).judge) == (False, True)
 
 
 def test_the_options_of_volumes_travel_too() -> None:

@@ -166,6 +166,7 @@ def test_the_order_says_what_the_fields_say(open_train: Open, lesson: Lesson) ->
     settings.base.setCurrentIndex(settings.base.findData("polyp"))
     settings.steps.setValue(40)
     settings.batch.setValue(2)
+    settings.judge.setChecked(False)
     write(settings.labels["1"], "polyp")
     wait_report(desk)
     click(desk, desk.panel.button)
@@ -177,6 +178,7 @@ def test_the_order_says_what_the_fields_say(open_train: Open, lesson: Lesson) ->
         batch=2,
         license="CC BY 4.0",
         labels={"1": "polyp"},
+        judge=False,
     )
 
 

@@ -73,6 +73,7 @@ def order_of(request: TrainingRequest, terms: Terms = LOCAL) -> TrainingOrder:
         title=request.title,
         excluded=request.excluded,
         unlabeled=Path(request.unlabeled) if request.unlabeled else None,
+        judge=request.judge,
     )
 
 
@@ -90,9 +91,14 @@ def run_training(
     seconds: float | None = None,
     control: Control | None = None,
     say: Callable[[str], None] = lambda words: None,
+    judge: bool = True,
 ) -> ModelCard:
-    """Train in the model folder `out`, or go on there, and return the card of the best model so far; `say` hears remarks."""
-    teach_judge(recipe, Keeping(out), device, control or NoControl(), say)
+    """Train in the model folder `out`, or go on there, and return the card of the best model so far; `say` hears remarks.
+
+    With `judge` that of the model's results is taught first; one that is there already stays either way.
+    """
+    if judge:
+        teach_judge(recipe, Keeping(out), device, control or NoControl(), say)
     return train(recipe, out, report, Pace.of(recipe.steps, seconds), device, control)
 
 

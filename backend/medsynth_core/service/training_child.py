@@ -146,7 +146,7 @@ def _run(folder: TrainingFolder, orders: Orders) -> None:
     def say(words: str) -> None:
         orders.tell(notices=(*recipe.notices, words))
 
-    run_training(recipe, folder.model, order.device, report, control=orders, say=say)
+    run_training(recipe, folder.model, order.device, report, control=orders, say=say, judge=order.judge)
     last = max((line.step for line in folder.keeping.lines()), default=0)
     LOG.info("ended after step %s", last)
     orders.end(finished=last == recipe.steps)

@@ -67,7 +67,7 @@ class Run:
         return model_folder(named) if named else generator_folder(self.out, percent)
 
     def training(self, engine: str, percent: int) -> list[str]:
-        """Return the words of the command that trains the generator of a fraction."""
+        """Return the words of the command that trains the generator of a fraction; nobody asks for the badges of its results."""
         smaller = max((p for p in self.plan.fractions if p < percent), default=None)
         steps, base = self.first_steps, None
         if self.more_steps and smaller:
@@ -75,7 +75,7 @@ class Run:
         seen = None if percent == ALL_PERCENT and self._are_labeled(self.unlabeled) else self.unlabeled
         asked = (("--unlabeled", seen), ("--steps", steps), ("--base", base))
         options = [word for flag, value in asked if value for word in (flag, str(value))]
-        return training_words(self.data, engine, self.out, percent, [*self.training_words, *options])
+        return training_words(self.data, engine, self.out, percent, [*self.training_words, "--no-judge", *options])
 
     def _are_labeled(self, folder: Path | None) -> bool:
         return folder is not None and folder.resolve().is_relative_to(self.data.resolve())

@@ -20,7 +20,8 @@ class TrainingOrder:
     learn from volumes. `items` names the cases of the training side that alone are learned from, with none to choose
     by; empty for all. `label_percent` of the training patches are learned from, for the engine nuclei. `title` is what the model
     is called in lists, by default its id. `excluded` names cases that are left out, as the doctor names them. `unlabeled` is a
-    folder of images without masks that teach how images look, for the engine synthesize.
+    folder of images without masks that teach how images look, for the engine synthesize. Without `judge` no judge of the model's
+    results is taught.
     """
 
     preset: str = ""
@@ -41,6 +42,7 @@ class TrainingOrder:
     title: str = ""
     excluded: tuple[str, ...] = ()
     unlabeled: Path | None = None
+    judge: bool = True
 
     @property
     def split_said(self) -> str:

@@ -24,6 +24,7 @@ from medsynth_core.protocol import (
     ModelInfo,
     OutputInfo,
 )
+from medsynth_core.quality import KEY, Badge
 from medsynth_core.volume import Volume
 from tests.scripted import DEVICE, as_params
 
@@ -35,12 +36,16 @@ SIZE, SPACING = (5, 8, 6), (3.0, 2.0, 2.5)
 
 @dataclass
 class Script:
-    """What the service does. `fails` maps a seed to the error code of its job, `stops` a seed to the slice Ctrl-C comes at."""
+    """What the service does.
+
+    `fails` maps a seed to the error code of its job, `stops` a seed to the slice Ctrl-C comes at, `badges` a seed to its badge.
+    """
 
     models: tuple[ModelCard, ...] = (LGG, OTHER)
     fails: dict[int, str] = field(default_factory=dict)
     stops: dict[int, int] = field(default_factory=dict)
     notes: dict[str, Any] = field(default_factory=dict)
+    badges: dict[int, Badge] = field(default_factory=dict)
     raises: MedSynthError | None = None
     empty: bool = False
     submitted: list[JobRequest] = field(default_factory=list)
@@ -92,6 +97,8 @@ class ScriptedJob:
         recipe = {"engine": "tumor", "model": card.id, "model_sha256": f"sha-{card.id}", "seed": self.request.seed}
         recipe |= {"params": params, "inputs": dict(self.request.inputs), "code_version": "0", "synthetic": True}
         recipe |= {"device": "CPU", "asked_volume_ml": 20.0, "got_volume_ml": 19.5} | self._script.notes
+        if (badge := self._script.badges.get(self.request.seed)) is not None:
+            recipe[KEY] = badge.record()
         place = tuple(map(tuple, self._affine().tolist()))
         kinds = {"image": ("image", "uint8"), "mask": ("labels", "uint8"), "latents": ("state", "float32")}
         outputs = tuple(OutputInfo(name, kind, (1, *SIZE), dtype, place) for name, (kind, dtype) in kinds.items())

@@ -19,6 +19,7 @@ from medsynth_core.cli_nuclei_order import Order, declared_params, make_order
 from medsynth_core.cli_nuclei_run import Maker
 from medsynth_core.errors import InputError, JobError, ParameterError
 from medsynth_core.protocol import EngineInfo, JobInfo, JobRequest, JobState, ModelCard
+from medsynth_core.quality import KEY, Badge
 from medsynth_core.volume import Volume
 
 CARD = ModelCard("toy", "Toy", "nuclei", 3, (32, 32), (), "CC0", "none", sha256={"a": "b"})
@@ -27,8 +28,9 @@ CARD = ModelCard("toy", "Toy", "nuclei", 3, (32, 32), (), "CC0", "none", sha256=
 class ScriptedJob:
     """A job that is done as soon as it is submitted."""
 
-    def __init__(self, request: JobRequest, problem: Exception | None) -> None:
+    def __init__(self, request: JobRequest, problem: Exception | None, badge: Badge | None) -> None:
         self.id, self._request, self._problem, self.cancelled = f"job {request.seed}", request, problem, False
+        self._badge = {} if badge is None else {KEY: badge.record()}
 
     def result(self, name: str) -> Volume:
         if self._problem is not None:
@@ -44,20 +46,29 @@ class ScriptedJob:
         return Volume(made[name])
 
     def info(self) -> JobInfo:
-        recipe = {"synthetic": True, "got_nuclei": 3, "got_density": 192.0, "got_size": 54.0, "flag_density": "beyond"}
-        return JobInfo(self.id, JobState.DONE, self._request, 0.0, 1.0, 2.0, recipe=recipe)
+        recipe: dict[str, Any] = {
+            "synthetic": True,
+            "got_nuclei": 3,
+            "got_density": 192.0,
+            "got_size": 54.0,
+            "flag_density": "beyond",
+        }
+        return JobInfo(self.id, JobState.DONE, self._request, 0.0, 1.0, 2.0, recipe=recipe | self._badge)
 
     def cancel(self) -> None:
         self.cancelled = True
 
 
 class ScriptedEngine:
-    """Takes every job; those of `failing` seeds fail."""
+    """Takes every job; those of `failing` seeds fail, and those of `badges` have theirs."""
 
-    def __init__(self, failing: tuple[int, ...] = (), problem: Exception | None = None) -> None:
+    def __init__(
+        self, failing: tuple[int, ...] = (), problem: Exception | None = None, badges: dict[int, Badge] | None = None
+    ) -> None:
         self.jobs: list[ScriptedJob] = []
         self.requests: list[JobRequest] = []
         self._failing, self._problem = failing, problem or JobError("it failed")
+        self._badges = badges or {}
 
     def capabilities(self) -> ScriptedEngine:
         return self
@@ -69,7 +80,8 @@ class ScriptedEngine:
         scalars = {name: value for name, value in given.items() if not isinstance(value, Volume)}
         names = {name: "" for name, value in given.items() if isinstance(value, Volume)}
         self.requests.append(JobRequest(engine, model, names, seed, scalars))
-        self.jobs.append(ScriptedJob(self.requests[-1], self._problem if seed in self._failing else None))
+        problem = self._problem if seed in self._failing else None
+        self.jobs.append(ScriptedJob(self.requests[-1], problem, self._badges.get(seed)))
         return self.jobs[-1]
 
 

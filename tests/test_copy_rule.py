@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from medsynth_core.copy_rule import ALLOWED, KEPT_OUT, OVERRIDE, UNLIKE, part
+from medsynth_core.copy_rule import ALLOWED, KEPT_OUT, OVERRIDE, UNLIKE, CopyRule, Parting, part
 from medsynth_core.errors import InputError
+from medsynth_core.protocol import Thresholds
+from medsynth_core.quality import KEY, Badge
 
 NAMES = ("a", "b", "c")
 
@@ -46,3 +48,42 @@ def test_a_flag_on_no_sample_is_an_error() -> None:
 
 def test_nothing_to_export_is_no_error() -> None:
     assert part((), ()).exported == ()
+
+
+def by(likeness: float | None) -> dict[str, object]:
+    """Return the recipe of a result of that likeness; copies are above 0.8."""
+    return {KEY: Badge.of(Thresholds(likeness=0.8), None, None, likeness).record()}
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        (CopyRule(), [UNLIKE, KEPT_OUT, "", ""]),
+        (CopyRule(allowed=True), [UNLIKE, ALLOWED, "", ""]),
+        (CopyRule(alone=True), ["", "", "", ""]),
+    ],
+)
+def test_a_red_badge_keeps_a_result_out_unless_it_is_alone_or_allowed(rule: CopyRule, said: list[str]) -> None:
+    assert [rule.check(recipe) for recipe in (by(0.2), by(0.9), by(None), {})] == said
+
+
+@pytest.mark.parametrize(
+    ("before", "batch", "allowed", "alone"),
+    [
+        ("", False, False, True),  # saved when it was alone: a batch takes it out, or marks it
+        (KEPT_OUT, True, False, False),
+        (ALLOWED, False, True, True),
+    ],
+)
+def test_what_was_said_of_a_possible_copy_holds_as_long_as_the_rule_does(
+    before: str, batch: bool, allowed: bool, alone: bool
+) -> None:
+    rules = (CopyRule(), CopyRule(allowed=True), CopyRule(alone=True))
+    assert [rule.stands(before, by(0.9)) for rule in rules] == [batch, allowed, alone]
+    assert all(rule.stands(said, by(0.2)) for rule in rules for said in ("", UNLIKE)), "of what is no copy it always holds"
+
+
+def test_what_became_of_samples_is_told_by_what_was_said_of_each() -> None:
+    parting = Parting.of({"d": ALLOWED, "c": UNLIKE, "b": KEPT_OUT, "a": "not checked"})
+    assert (parting.exported, parting.kept_out, parting.flagged) == (("c", "d"), ("b",), ("b", "d"))
+    assert parting.record() == {"checked": 3, "flagged": ["b", "d"], "kept_out": ["b"], "override": OVERRIDE}

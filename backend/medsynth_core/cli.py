@@ -30,7 +30,7 @@ from medsynth_core.cli_train import train as train_model
 from medsynth_core.cli_trainings import add_trainings_arguments
 from medsynth_core.cli_tumor import add_tumor_arguments
 from medsynth_core.cli_tumor import tumor as grow_tumor
-from medsynth_core.copy_rule import OVERRIDE
+from medsynth_core.copy_rule import OVERRIDE, OVERRIDE_HELP
 from medsynth_core.errors import InputError, MedSynthError, ModelError, ServiceUnavailableError, TrainingDataError
 from medsynth_core.protocol import ModelInfo, ServiceStatus, to_json
 
@@ -237,7 +237,7 @@ def _add_synthesize(commands: argparse._SubParsersAction[Parser]) -> None:
     made.add_argument("--count", type=int, metavar="N", help="make N images: OUT with -000, -001, … before the suffix")
     made.add_argument("--slice", type=int, metavar="Z", help="the slice of a mask that has several, counted from 0")
     made.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help="any parameter or model option")
-    made.add_argument(OVERRIDE, action="store_true", help="of --count, save also what may be a copy; each file says so")
+    made.add_argument(OVERRIDE, action="store_true", help=OVERRIDE_HELP)
     made.add_argument("--json", action="store_true", help="print the recipe of each image, one line of JSON")
     made.set_defaults(run=synthesize)
 

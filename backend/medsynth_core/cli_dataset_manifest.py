@@ -8,7 +8,7 @@ from typing import Any
 
 from medsynth_core.cli_dataset_order import Order, about_model
 from medsynth_core.cli_records import read_records, write_records
-from medsynth_core.copy_rule import ALLOWED, OVERRIDE
+from medsynth_core.copy_rule import KEPT_OUT, Parting
 
 NAME, KEY, LEFT_OUT = "manifest.json", "samples", "left_out"
 WRITE_SECONDS = 5.0
@@ -100,8 +100,5 @@ class Manifest:
         self._written = time.monotonic()
 
     def _copies(self) -> dict[str, Any]:
-        allowed = [record.name for record in self.records if record.copy_check == ALLOWED]
-        kept_out = sorted(one.name for one in self._left_out.values() if one.copy)
-        checked = sum(record.copy_check != NOT_CHECKED for record in self.records) + len(kept_out)
-        flagged = sorted([*allowed, *kept_out])
-        return {"checked": checked, "flagged": flagged, "kept_out": kept_out, "override": OVERRIDE if allowed else ""}
+        kept_out = {one.name: KEPT_OUT for one in self._left_out.values() if one.copy}
+        return Parting.of({record.name: record.copy_check for record in self.records} | kept_out).record()

@@ -8,15 +8,18 @@ import json
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from medsynth_core.cli_batch import State
 from medsynth_core.cli_jobs import find_card
 from medsynth_core.cli_layouts import Layout, Pair, Subject, lay_out
-from medsynth_core.cli_nuclei_order import ENGINE, Order, declared_params, make_order
+from medsynth_core.cli_nuclei_manifest import Manifest
+from medsynth_core.cli_nuclei_order import ENGINE, Order, Piece, declared_params, make_order
 from medsynth_core.cli_nuclei_run import Maker, Outcome
 from medsynth_core.cli_params import add_param_flags
 from medsynth_core.cli_progress import duration
 from medsynth_core.client import connect
+from medsynth_core.copy_rule import OVERRIDE, OVERRIDE_HELP, marked, not_saved
 from medsynth_core.protocol import ModelCard, to_json
 from medsynth_core.quality import KEY
 from medsynth_core.quality_words import Tally
@@ -35,6 +38,7 @@ def add_nuclei_arguments(parser: argparse.ArgumentParser) -> None:
     add("--stain", type=Path, metavar="IMG", help="a tile whose stain all images get; default: one drawn for each")
     add("--mask", type=Path, metavar="INSTANCES", help="nuclei to paint, or with --given complete to put others between")
     add("--layout", choices=[one.value for one in Layout], action="append", default=[], help="also in this form; repeat for more")
+    add(OVERRIDE, action="store_true", help=OVERRIDE_HELP)
     add("--again", action="store_true", help="make also what is done, and replace what is there")
     add("--json", action="store_true", help="print the record of each pair, one line of JSON")
     add_param_flags(parser, declared_params())
@@ -59,15 +63,21 @@ def nuclei(args: argparse.Namespace) -> int:
     pairs = laid(order, card)
     for layout in order.layouts:
         lay_out(layout, order.folder, nuclei_of(card), pairs)
-    print(*filter(None, (_summary(order, outcomes, started), tally.line)), sep="\n", file=sys.stderr)
+    left_out = sum(one.state is State.LEFT_OUT for one in outcomes)
+    print(*filter(None, (_summary(order, outcomes, started), tally.line, not_saved(left_out))), sep="\n", file=sys.stderr)
     return _status(order, outcomes)
 
 
 def laid(order: Order, card: ModelCard) -> list[Pair]:
     """Return the pairs that are there, for another layout of them."""
-    recipe = {"engine": ENGINE, "model": card.id, "synthetic": True}
-    there = [piece for piece in order.pieces if piece.is_there]
-    return [Pair(piece.name, piece.image, piece.instances, recipe | {"seed": piece.seed}) for piece in there]
+    manifest = Manifest(order.folder, card)
+
+    def recipe(piece: Piece) -> dict[str, Any]:
+        record = manifest.record(piece.name)
+        made = {"engine": ENGINE, "model": card.id, "synthetic": True, "seed": piece.seed}
+        return made | marked(record.copy_check if record else "")
+
+    return [Pair(piece.name, piece.image, piece.instances, recipe(piece)) for piece in order.pieces if piece.is_there]
 
 
 def nuclei_of(card: ModelCard) -> Subject:
@@ -76,18 +86,19 @@ def nuclei_of(card: ModelCard) -> Subject:
 
 
 def _status(order: Order, outcomes: list[Outcome]) -> int:
-    """Return the exit status. Raises what a single pair failed with: it is the sentence to tell."""
+    """Return the exit status, FAILED also where one is kept out. Raises what a single pair failed with."""
     problems = [outcome.problem for outcome in outcomes if outcome.problem is not None]
     if problems and len(order.pieces) == 1:
         raise problems[0]
-    return FAILED if problems else DONE
+    return FAILED if problems or any(one.state is State.LEFT_OUT for one in outcomes) else DONE
 
 
 def _tell(outcome: Outcome, as_json: bool, tally: Tally) -> None:
     if outcome.problem is not None:
         print(f"{outcome.piece.name}: {outcome.problem}", file=sys.stderr)
-    elif outcome.record is not None:
-        print(json.dumps(to_json(outcome.record), sort_keys=True) if as_json else outcome.piece.image, flush=True)
+    elif outcome.record is not None and outcome.state is not State.SKIPPED:
+        if outcome.state is State.DONE:
+            print(json.dumps(to_json(outcome.record), sort_keys=True) if as_json else outcome.piece.image, flush=True)
         if words := tally.add({KEY: outcome.record.quality}):
             print(f"{outcome.piece.name}: {words}", file=sys.stderr)
 

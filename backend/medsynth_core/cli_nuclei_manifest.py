@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from medsynth_core.cli_checked import read_checked, write_checked
 from medsynth_core.cli_nuclei_order import Piece
-from medsynth_core.cli_records import read_records, write_records
 from medsynth_core.protocol import JobInfo, ModelCard
 from medsynth_core.quality import KEY as QUALITY
 
@@ -20,7 +20,10 @@ WRITE_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Record:
-    """One pair: its files in the folder, its seed, what was asked of it, what was counted in it, and its badge."""
+    """One pair: its files in the folder, its seed, what was asked of it, what was counted in it, and its badge.
+
+    `copy_check` is what the rule about copies says of it; of a pair that is kept out there are no files.
+    """
 
     name: str
     image: str
@@ -33,9 +36,10 @@ class Record:
     size_px: float
     flags: tuple[str, ...]
     quality: dict[str, Any] = field(default_factory=dict)
+    copy_check: str = ""
 
 
-def record_of(piece: Piece, asked: Mapping[str, Any], info: JobInfo) -> Record:
+def record_of(piece: Piece, asked: Mapping[str, Any], info: JobInfo, copy_check: str) -> Record:
     """Return the record of a job that is done."""
     recipe = info.recipe
     image, instances, structure = (path.relative_to(piece.folder).as_posix() for path in piece.outputs)
@@ -51,6 +55,7 @@ def record_of(piece: Piece, asked: Mapping[str, Any], info: JobInfo) -> Record:
         float(recipe.get("got_size", 0.0)),
         tuple(str(value) for key, value in recipe.items() if key.startswith("flag")),
         dict(recipe.get(QUALITY, {})),
+        copy_check,
     )
 
 
@@ -59,11 +64,12 @@ class Manifest:
 
     def __init__(self, folder: Path, card: ModelCard, again: bool = False) -> None:
         self._path, self._card = folder / NAME, card
-        self._records = {} if again else {record.name: record for record in read_records(self._path, Record, KEY)}
+        self._records = {} if again else {record.name: record for record in read_checked(self._path, Record, KEY)}
         self._written = 0.0
 
-    def __contains__(self, name: str) -> bool:
-        return name in self._records
+    def record(self, name: str) -> Record | None:
+        """Return the record of a pair that is there, or is kept out."""
+        return self._records.get(name)
 
     def put(self, record: Record) -> None:
         """Note a pair; written now and then, and at the end by `write`."""
@@ -76,5 +82,5 @@ class Manifest:
         if not self._records:
             return
         about = {"id": self._card.id, "license": self._card.license, "data": self._card.data, "sha256": self._card.sha256}
-        write_records(self._path, KEY, [record for _, record in sorted(self._records.items())], model=about)
+        write_checked(self._path, KEY, self._records, model=about)
         self._written = time.monotonic()

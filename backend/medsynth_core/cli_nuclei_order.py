@@ -11,6 +11,7 @@ from medsynth_core.cli_jobs import check_output_folder
 from medsynth_core.cli_journal import digest
 from medsynth_core.cli_layouts import Layout
 from medsynth_core.cli_params import given_params
+from medsynth_core.copy_rule import CopyRule
 from medsynth_core.errors import ParameterError
 from medsynth_core.protocol import ParamInfo, Scalar
 from medsynth_core.volume import Volume
@@ -64,6 +65,12 @@ class Order:
     inputs: dict[str, Volume]
     digests: dict[str, str]
     layouts: tuple[Layout, ...]
+    allow_copies: bool = False
+
+    @property
+    def rule(self) -> CopyRule:
+        """What becomes of possible copies."""
+        return CopyRule(self.allow_copies, alone=len(self.pieces) == 1)
 
     @property
     def asked(self) -> dict[str, Any]:
@@ -95,7 +102,8 @@ def make_order(args: argparse.Namespace) -> Order:
     inputs = {name: one_slice(volume, None) for name, volume in inputs.items()}
     pieces = tuple(Piece(f"{args.seed + i:05d}", args.seed + i, args.output) for i in range(args.count))
     layouts = tuple(dict.fromkeys(Layout(name) for name in args.layout))
-    return Order(args.output, pieces, params, inputs, {name: digest(path) for name, path in paths.items()}, layouts)
+    digests = {name: digest(path) for name, path in paths.items()}
+    return Order(args.output, pieces, params, inputs, digests, layouts, args.allow_copies)
 
 
 def _make_folders(folder: Path) -> None:

@@ -15,15 +15,19 @@ FORMAT = 1
 RecordT = TypeVar("RecordT")
 
 
-def read_records(path: Path, record: type[RecordT], key: str) -> tuple[RecordT, ...]:
-    """Return the records under `key`; none where the file is not there. Raises InputError for a file of another kind."""
+def read_records(path: Path, record: type[RecordT], key: str, optional: bool = False) -> tuple[RecordT, ...]:
+    """Return the records under `key`; none where the file is not there. Raises InputError for a file of another kind.
+
+    With `optional` the key need not be there: files of older versions have it not.
+    """
     if not path.exists():
         return ()
     try:
         content = json.loads(path.read_text("utf-8"))
         if content["format"] != FORMAT:
             raise InputError(f"format {content['format']}")
-        records: tuple[RecordT, ...] = from_json(tuple[record, ...], content[key], key)  # type: ignore[valid-type]
+        found = content.get(key, []) if optional else content[key]
+        records: tuple[RecordT, ...] = from_json(tuple[record, ...], found, key)  # type: ignore[valid-type]
         return records
     except (ValueError, KeyError, TypeError, InputError):
         raise InputError(f"{path} is there already and not as this command wrote it: move it away, or add --again") from None

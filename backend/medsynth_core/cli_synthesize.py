@@ -15,10 +15,9 @@ from medsynth_core import quality_words
 from medsynth_core.cli_jobs import cancelled_unless_saved, find_card, follow
 from medsynth_core.cli_params import read_params
 from medsynth_core.client import Job, connect
-from medsynth_core.copy_rule import ALLOWED, COPY_CHECK, KEPT_OUT, OVERRIDE, UNLIKE
+from medsynth_core.copy_rule import KEPT_OUT, CopyRule, marked, not_saved
 from medsynth_core.errors import InputError, ParameterError, ShapeError
 from medsynth_core.protocol import Capabilities
-from medsynth_core.quality import Badge
 from medsynth_core.vocabulary import understand
 from medsynth_core.volume import Volume
 
@@ -73,12 +72,14 @@ def synthesize_files(order: Order) -> Iterator[Saved]:
         infos = (*able.engine(name).params, *card.options)
         params = read_params(order.options, order.flags, infos, "msynth synthesize")
         seeds = range(order.seed, order.seed + len(outputs))
+        rule = CopyRule(order.allow_copies, alone=order.count is None)
         jobs = [engine.submit(name, model=card.id, seed=seed, mask=mask, **params) for seed in seeds]
         with cancelled_unless_saved(jobs):
             for job, path in zip(list(jobs), outputs, strict=True):
                 image, recipe = _finish(job)
-                recipe |= _copy_check(order, recipe)
-                kept_out = recipe.get(COPY_CHECK) == KEPT_OUT
+                check = rule.check(recipe)
+                recipe |= marked(check)
+                kept_out = check == KEPT_OUT
                 beside = None if kept_out else formats.write(path, image, recipe)
                 jobs.remove(job)
                 yield Saved(path, recipe, beside, kept_out)
@@ -96,24 +97,9 @@ def tell(images: Iterator[Saved], as_json: bool) -> bool:
             print(f"{one.path.name}: {words}", file=sys.stderr)
         if one.beside is not None:
             print(f"{one.path.name} cannot hold its recipe: it is in {one.beside.name}", file=sys.stderr)
-    if tally.line:
-        print(tally.line, file=sys.stderr)
-    if kept_out:
-        print(f"{kept_out} not saved: they may be copies of training images; {OVERRIDE} saves them, and says so", file=sys.stderr)
+    for line in filter(None, (tally.line, not_saved(kept_out))):
+        print(line, file=sys.stderr)
     return kept_out > 0
-
-
-def _copy_check(order: Order, recipe: dict[str, Any]) -> dict[str, str]:
-    """Return what the rule about copies says of an image by its badge, for its recipe; nothing where that was not judged.
-
-    A single image is what somebody looks at: it is saved, and its badge says what to look for.
-    """
-    badge = Badge.of_recipe(recipe)
-    if badge is None or badge.may_be_a_copy is None or order.count is None:
-        return {}
-    if not badge.may_be_a_copy:
-        return {COPY_CHECK: UNLIKE}
-    return {COPY_CHECK: ALLOWED if order.allow_copies else KEPT_OUT}
 
 
 def _engine_of(able: Capabilities, model: str) -> str:

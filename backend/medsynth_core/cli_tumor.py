@@ -17,6 +17,7 @@ from medsynth_core.cli_progress import duration
 from medsynth_core.cli_tumor_order import ENGINE, Format, Order, make_order, plain_params
 from medsynth_core.cli_tumor_run import Grower, Outcome
 from medsynth_core.client import connect
+from medsynth_core.copy_rule import OVERRIDE, OVERRIDE_HELP, not_saved
 from medsynth_core.protocol import to_json
 from medsynth_core.quality import KEY
 from medsynth_core.quality_words import Tally
@@ -36,6 +37,7 @@ def add_tumor_arguments(parser: argparse.ArgumentParser) -> None:
     add("--format", choices=[one.value for one in Format], default=Format.NIFTI.value, help="of both files (default nifti)")
     add("--background", type=Path, metavar="VOL", help="a real volume to keep: NIfTI, OME-Zarr or the folder of a DICOM series")
     add("--series", type=int, metavar="NUMBER", help="the series to take from a DICOM folder that holds several")
+    add(OVERRIDE, action="store_true", help=OVERRIDE_HELP)
     add("--again", action="store_true", help="make also what is done, and replace what is there")
     add("--json", action="store_true", help="print what was asked and got of each volume, one line of JSON")
     group = parser.add_argument_group("the tumor and its grid; a plausible value is drawn for what is left out")
@@ -65,28 +67,28 @@ def tumor(args: argparse.Namespace) -> int:
             words = [*_summary(order, outcomes, time.monotonic() - started), f"stopped: {GO_ON}"]
             print("\n".join(words), file=sys.stderr)
             raise
-    for line in (*_summary(order, outcomes, time.monotonic() - started), *filter(None, [tally.line])):
+    left_out = sum(one.state is State.LEFT_OUT for one in outcomes)
+    for line in (*_summary(order, outcomes, time.monotonic() - started), *filter(None, (tally.line, not_saved(left_out)))):
         print(line, file=sys.stderr)
     return _status(order, outcomes)
 
 
 def _status(order: Order, outcomes: Sequence[Outcome]) -> int:
-    """Return the exit status. Raises what a single volume failed with: it is the sentence to tell."""
+    """Return the exit status, FAILED also where one is kept out. Raises what a single volume failed with."""
     problems = [outcome.problem for outcome in outcomes if outcome.problem is not None]
     if problems and len(order.pieces) == 1:
         raise problems[0]
-    return FAILED if problems else DONE
+    return FAILED if problems or any(one.state is State.LEFT_OUT for one in outcomes) else DONE
 
 
 def _tell(outcome: Outcome, as_json: bool, tally: Tally) -> None:
-    """Print a volume that was made, and what is wrong with it."""
+    """Print a volume that was saved, and what is wrong with it, or why it is kept out."""
     record = outcome.record
-    if record is None:
+    if record is None or outcome.state is State.SKIPPED:
         return
-    if as_json:
-        print(json.dumps(to_json(record), sort_keys=True), flush=True)
-    else:
-        print(*outcome.piece.outputs, sep="\n", flush=True)
+    if outcome.state is State.DONE:
+        saved = [json.dumps(to_json(record), sort_keys=True)] if as_json else outcome.piece.outputs
+        print(*saved, sep="\n", flush=True)
     for flag in record.flags:
         print(f"{record.image}: {flag}", file=sys.stderr)
     if words := tally.add({KEY: record.quality}):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from medsynth_core.cli_jobs import check_output_folder
 from medsynth_core.cli_journal import digest
 from medsynth_core.cli_params import given_params, read_value
+from medsynth_core.copy_rule import CopyRule
 from medsynth_core.errors import InputError, ParameterError, ShapeError
 from medsynth_core.protocol import ParamInfo, Scalar
 from medsynth_core.tumor_words import PLACE, TRIPLES, gathered, spread
@@ -78,6 +79,12 @@ class Order:
     pieces: tuple[Piece, ...]
     params: dict[str, Scalar]
     background: Background | None
+    allow_copies: bool = False
+
+    @property
+    def rule(self) -> CopyRule:
+        """What becomes of possible copies."""
+        return CopyRule(self.allow_copies, alone=len(self.pieces) == 1)
 
     @property
     def asked(self) -> dict[str, Any]:
@@ -112,7 +119,7 @@ def make_order(args: argparse.Namespace) -> Order:
     background = _background(args)
     if background is not None and how is Format.DICOM:
         _check_dicom(background.volume)
-    return Order(args.output, how, pieces, params, background)
+    return Order(args.output, how, pieces, params, background, args.allow_copies)
 
 
 def _params(args: argparse.Namespace) -> dict[str, Scalar]:

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from medsynth_core.cli_records import read_records, write_records
+from medsynth_core.cli_checked import read_checked, write_checked
+from medsynth_core.cli_tumor_order import Piece
 from medsynth_core.protocol import JobInfo
 from medsynth_core.quality import KEY as QUALITY
 from medsynth_core.tumor_words import gathered
@@ -23,7 +24,8 @@ class Record:
     """One volume. `asked` is what was given, `resolved` the request with all that was drawn, `got` is measured on the mask.
 
     Lengths in mm, volumes in ml, centers in world RAS. `flags` are the engine's remarks, such as a request beyond what it was
-    trained on. `seconds` is the time of computing, `quality` the badge as in the recipe.
+    trained on. `seconds` is the time of computing, `quality` the badge as in the recipe, `copy_check` what the rule
+    about copies says of it; of a volume that is kept out there are no files.
     """
 
     image: str
@@ -40,14 +42,15 @@ class Record:
     device: str = ""
     code_version: str = ""
     quality: dict[str, Any] = field(default_factory=dict)
+    copy_check: str = ""
 
 
-def record_of(image: Path, mask: Path, asked: Mapping[str, Any], info: JobInfo, seconds: float) -> Record:
+def record_of(piece: Piece, asked: Mapping[str, Any], info: JobInfo, seconds: float, copy_check: str) -> Record:
     """Return the record of a job that is done."""
     recipe = info.recipe
     return Record(
-        image.name,
-        mask.name,
+        piece.image.name,
+        piece.mask.name,
         info.request.seed,
         info.request.model,
         str(recipe.get("model_sha256", "")),
@@ -60,6 +63,7 @@ def record_of(image: Path, mask: Path, asked: Mapping[str, Any], info: JobInfo, 
         str(recipe.get("device", "")),
         str(recipe.get("code_version", "")),
         dict(recipe.get(QUALITY, {})),
+        copy_check,
     )
 
 
@@ -68,15 +72,16 @@ class RequestFile:
 
     def __init__(self, folder: Path, again: bool = False) -> None:
         self._path = folder / NAME
-        self._records = {} if again else {record.image: record for record in read_records(self._path, Record, KEY)}
+        self._records = {} if again else {record.image: record for record in read_checked(self._path, Record, KEY)}
 
-    def __contains__(self, image: str) -> bool:
-        return image in self._records
+    def record(self, image: str) -> Record | None:
+        """Return the record of a volume that is there, or is kept out."""
+        return self._records.get(image)
 
     def put(self, record: Record) -> None:
         """Write down a volume, the file whole or not at all."""
         self._records[record.image] = record
-        write_records(self._path, KEY, [one for _, one in sorted(self._records.items())])
+        write_checked(self._path, KEY, self._records)
 
 
 def _noted(recipe: Mapping[str, Any], prefix: str) -> dict[str, Any]:

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from medsynth_core.cli_batch import FATAL, State
+from medsynth_core.cli_checked import before, leave_out
 from medsynth_core.cli_journal import Journal, origin
 from medsynth_core.cli_making import found_again
 from medsynth_core.cli_progress import ProgressLine, how_far
 from medsynth_core.cli_tumor_order import ENGINE, Format, Order, Piece
 from medsynth_core.cli_tumor_record import Record, RequestFile, record_of
 from medsynth_core.client import Client, Job
+from medsynth_core.copy_rule import KEPT_OUT, marked
 from medsynth_core.errors import MedSynthError
 from medsynth_core.protocol import Event, EventKind, JobState, ModelCard
 from medsynth_core.volume import Volume
@@ -82,21 +84,26 @@ class Grower:
         return outcome
 
     def _grown(self, piece: Piece, following: Piece | None, number: int) -> Outcome:
+        if (known := self._known(piece)) is not None:
+            return known
         job = self._begin(piece)
-        if job is None:
-            return Outcome(piece, State.SKIPPED)
         if following is not None:
             with contextlib.suppress(MedSynthError, OSError):  # told when its turn comes
-                self._begin(following)
-        return Outcome(piece, State.DONE, self._save(piece, job, self._follow(job, number)))
+                if self._known(following) is None:
+                    self._begin(following)
+        return self._save(piece, job, self._follow(job, number))
 
-    def _begin(self, piece: Piece) -> Job | None:
-        """Return the piece's job, found or started; None where the volume is there already."""
+    def _known(self, piece: Piece) -> Outcome | None:
+        """Return that a volume is there already, or kept out, made from the same request."""
+        record = self._requests.record(piece.name)
+        state = before(self._journal, self._order.rule, piece.name, self._origin(piece), piece.outputs, record)
+        return None if state is None else Outcome(piece, state, record)
+
+    def _begin(self, piece: Piece) -> Job:
+        """Return the piece's job, found or started."""
         if piece.name in self._jobs:
             return self._jobs[piece.name]
         made_from = self._origin(piece)
-        if self._journal.done(piece.name, made_from, piece.outputs) and piece.name in self._requests:
-            return None
         known = self._journal.job(piece.name, made_from)
         self._journal.begin(piece.name, piece.outputs, made_from, known)
         job = found_again(self._engine, known) or self._submitted(piece)
@@ -132,15 +139,21 @@ class Grower:
             left += each * (count - number)
         return f"volume {number} of {count}: {how_far(event.done, event.total, left)}"
 
-    def _save(self, piece: Piece, job: Job, seconds: float) -> Record:
-        """Write image and mask, then what was asked and got; of the other outputs none is for the user."""
+    def _save(self, piece: Piece, job: Job, seconds: float) -> Outcome:
+        """Write image and mask unless they are kept out, then what was asked and got; the other outputs are not for the user."""
         image, mask, info = job.result("image"), job.result("mask"), job.info()
-        write(self._order, piece, image, mask, info.recipe, {label.value: label.name for label in self._card.labels})
-        record = record_of(piece.image, piece.mask, self._order.asked, info, seconds)
-        self._requests.put(record)
-        self._journal.finish(piece.name, self._origin(piece), piece.outputs, seconds, job=job.id)
+        record = record_of(piece, self._order.asked, info, seconds, self._order.rule.check(info.recipe))
+        made_from = self._origin(piece)
         self._seconds.append(seconds)
-        return record
+        if record.copy_check == KEPT_OUT:
+            self._requests.put(record)
+            leave_out(self._journal, piece.name, made_from, piece.outputs, seconds, job.id)
+            return Outcome(piece, State.LEFT_OUT, record)
+        recipe, names = info.recipe | marked(record.copy_check), {label.value: label.name for label in self._card.labels}
+        write(self._order, piece, image, mask, recipe, names)
+        self._requests.put(record)
+        self._journal.finish(piece.name, made_from, piece.outputs, seconds, job=job.id)
+        return Outcome(piece, State.DONE, record)
 
     def _origin(self, piece: Piece) -> str:
         return origin((), self._terms | {"seed": piece.seed})

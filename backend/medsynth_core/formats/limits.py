@@ -83,13 +83,13 @@ def placing(path: Path) -> Iterator[Path]:
     except OSError as problem:
         raise _cause(problem, path) from None
     finally:
-        _remove(partial)
+        remove(partial)
 
 
 def sweep(folder: Path) -> None:
     """Remove what writers that were killed left half-written in `folder` and below; nobody else may be writing there."""
     for partial in folder.rglob(f".{'[0-9a-f]' * 32}.partial"):
-        _remove(partial)
+        remove(partial)
 
 
 def write_file(path: Path, content: bytes) -> None:
@@ -107,10 +107,11 @@ def _replace(partial: Path, path: Path) -> None:
     old = path.with_name(f".{uuid.uuid4().hex}.old")  # a folder cannot be replaced in one step: the old one steps aside
     os.rename(path, old)
     os.rename(partial, path)
-    _remove(old)
+    remove(old)
 
 
-def _remove(path: Path) -> None:
+def remove(path: Path) -> None:
+    """Remove a file, or a folder with all in it; one that is not there is no error."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:

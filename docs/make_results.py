@@ -2,8 +2,9 @@
 
     .venv/bin/python docs/make_results.py runs/studies
 
-A table stands between `<!-- study polyp -->` and `<!-- end -->`; what has no report stays as it is. README has one row a fraction
-with the amounts of synthetic pairs that all fractions have, so that none is chosen after looking.
+A table stands between `<!-- study polyp -->` and `<!-- end -->`; what has no report stays as it is. A study may have several
+reports, such as one of all arms at 10 % beside one of few arms at all fractions. README has a row for each, with the amounts of
+synthetic pairs that a set's fractions share, so that none is chosen after looking.
 """
 
 from __future__ import annotations
@@ -22,16 +23,15 @@ STUDIES = {
     "lgg-flair": ("FLAIR volume", "Dice"),
 }
 """What each study is called, and the figure that decides."""
+MORE = ("x8", "x4", "x2")
 
-SHORT_ARMS = ("x1", "x2")
 
 Report = dict[str, Any]
 
 
 def main() -> None:
     """Fill the tables in."""
-    folder = Path(sys.argv[1])
-    reports = {name: json.loads(path.read_text("utf-8")) for name in STUDIES if (path := folder / name / "report.json").is_file()}
+    reports = {name: report for name in STUDIES if (report := merged(Path(sys.argv[1]) / name))}
     results = HERE / "results.md"
     text = results.read_text("utf-8")
     for name, report in reports.items():
@@ -39,6 +39,20 @@ def main() -> None:
     results.write_text(text, "utf-8")
     readme = HERE.parent / "README.md"
     readme.write_text(filled(readme.read_text("utf-8"), "all", short_table(reports)), "utf-8")
+
+
+def merged(folder: Path) -> Report:
+    """Return the reports of a study as one, each row once, small fractions first; empty if there is none."""
+    found = [json.loads(path.read_text("utf-8")) for path in sorted(folder.glob("report*.json"))]
+    if not found:
+        return {}
+    rows = {(row["percent"], row["segmenter"], row["arm"], row["figure"]): row for report in found for row in report["rows"]}
+    return {**found[-1], "rows": sorted(rows.values(), key=lambda row: (row["percent"], row["segmenter"] != "ours", order(row)))}
+
+
+def order(row: dict[str, Any]) -> tuple[bool, bool, float]:
+    """Return where an arm stands: real, classic, then by the synthetic pairs; those without real ones last."""
+    return row["real"] == 0, row["arm"] != "real", row["made"]
 
 
 def filled(text: str, name: str, table: list[str]) -> str:
@@ -74,13 +88,16 @@ def whole_table(name: str, report: Report) -> list[str]:
 
 def short_table(reports: dict[str, Report]) -> list[str]:
     """Return one line for each fraction of each study."""
-    lines = ["| set | real items | real | + classic | + synthetic ×1: gain | + synthetic ×2: gain |", "|---|---|---|---|---|---|"]
+    lines = ["| set | real items | real | + classic | gain of synthetic ×1 | gain of more |", "|---|---|---|---|---|---|"]
     for name, report in reports.items():
         title, figure = STUDIES[name]
         rows = {(r["percent"], r["arm"]): r for r in report["rows"] if r["figure"] == figure.lower() and r["segmenter"] == "ours"}
-        for percent in sorted({percent for percent, _ in rows}):
+        percents = sorted({percent for percent, _ in rows})
+        shared = [arm for arm in MORE if all((percent, arm) in rows for percent in percents)]
+        for percent in percents:
             cells = [f"{rows[percent, arm]['mean']['items']['mean']:.1f}" for arm in ("real", "classic")]
-            cells += [signed(rows[percent, arm]["above"]["items"]) for arm in SHORT_ARMS]
+            cells += [signed(rows[percent, "x1"]["above"]["items"]) if (percent, "x1") in rows else "–"]
+            cells += [f"×{shared[0][1:]}: {signed(rows[percent, shared[0]]['above']['items'])}" if shared else "–"]
             lines.append(f"| {title}, {figure} | {percent} %: {rows[percent, 'classic']['real']} | {' | '.join(cells)} |")
     return lines
 

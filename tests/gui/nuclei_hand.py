@@ -53,6 +53,14 @@ def wait_jobs(desk: Desk, sowing: Sowing, count: int) -> None:
     desk.wait_idle()
 
 
+def delete_and_hold(desk: Desk, sowing: Sowing) -> None:
+    """Delete the first nucleus; the job that makes its place anew is sent, the second one, and does not end."""
+    sowing.hold_at = 0
+    take_tool(desk, "delete")
+    desk.click_at((20, 20))
+    desk.wait("the edit's job", lambda: len(sowing.submitted) == 2)
+
+
 def painted_pair(desk: Desk) -> tuple[Image, Labels]:
     """Let the nuclei of the layer be painted, and return image and nuclei."""
     make(desk, "keep")

@@ -11,7 +11,19 @@ from qtpy.QtCore import Qt
 
 from napari_medsynth import strokes
 from tests.gui.conftest import Desk
-from tests.gui.nuclei_hand import SIDE, carry, disk, make, painted_pair, pair, slide, take_tool, two_nuclei, wait_jobs
+from tests.gui.nuclei_hand import (
+    SIDE,
+    carry,
+    delete_and_hold,
+    disk,
+    make,
+    painted_pair,
+    pair,
+    slide,
+    take_tool,
+    two_nuclei,
+    wait_jobs,
+)
 from tests.gui.sowing import Sowing
 
 pytestmark = pytest.mark.gui
@@ -59,10 +71,7 @@ def test_edits_made_while_the_engine_works_wait_and_are_made_as_one(open_nuclei:
     desk = open_nuclei(nuclei=two_nuclei())
     image, nuclei = painted_pair(desk)
     before = image.data.copy(), nuclei.data.copy()
-    sowing.hold_at = 0
-    take_tool(desk, "delete")
-    desk.click_at((20, 20))
-    desk.wait("the edit's job", lambda: len(sowing.submitted) == 2)
+    delete_and_hold(desk, sowing)
     take_tool(desk, "duplicate")
     carry(desk, (44, 44), (44, 20))
     take_tool(desk, "move")
@@ -85,10 +94,7 @@ def test_a_cancelled_edit_can_be_made_anew_or_taken_back(open_nuclei: Open, sowi
     desk = open_nuclei(nuclei=two_nuclei())
     image, nuclei = painted_pair(desk)
     before = image.data.copy(), nuclei.data.copy()
-    sowing.hold_at = 0
-    take_tool(desk, "delete")
-    desk.click_at((20, 20))
-    desk.wait("the edit's job", lambda: len(sowing.submitted) == 2)
+    delete_and_hold(desk, sowing)
     desk.focus()
     desk.key(Qt.Key.Key_Escape)
     desk.wait_idle()

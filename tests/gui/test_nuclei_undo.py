@@ -10,7 +10,7 @@ from qtpy.QtCore import Qt
 
 from napari_medsynth import strokes
 from tests.gui.conftest import Desk
-from tests.gui.nuclei_hand import carry, make, painted_pair, pair, take_tool, two_nuclei, wait_jobs
+from tests.gui.nuclei_hand import carry, delete_and_hold, make, painted_pair, pair, take_tool, two_nuclei, wait_jobs
 from tests.gui.sowing import Sowing
 
 pytestmark = pytest.mark.gui
@@ -67,10 +67,7 @@ def test_an_edit_taken_back_while_it_is_made_leaves_the_image(open_nuclei: Open,
     desk = open_nuclei(nuclei=two_nuclei())
     image, nuclei = painted_pair(desk)
     before = image.data.copy(), nuclei.data.copy()
-    sowing.hold_at = 0
-    take_tool(desk, "delete")
-    desk.click_at((20, 20))
-    desk.wait("the edit's job", lambda: len(sowing.submitted) == 2)
+    delete_and_hold(desk, sowing)
     strokes.click(desk.panel.hand.undo)
     assert not desk.panel.hand.undo.isEnabled()
     sowing.holds.set()

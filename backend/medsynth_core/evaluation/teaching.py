@@ -105,6 +105,13 @@ def teach(lessons: Lessons, place: Path, teaching: Teaching) -> Thresholds:
     return replace(thresholds, adherence=_adherence(segmenter, lessons.apart), likeness=round(known[1], 4) if known else None)
 
 
+def pairs_of(looks: Sequence[Look], labels: int) -> Pairs:
+    """Return the pictures of some looks with their labels, for the segmenter; of many looks, MOST_PAIRS evenly spread."""
+    some = [looks[i] for i in every(len(looks), MOST_PAIRS)]
+    pictures, masks = (np.concatenate([getattr(look, name) for look in some]) for name in ("pictures", "labels"))
+    return Pairs(pictures, masks, np.zeros((len(some), 0), np.int64), labels)
+
+
 def lent(training: Sequence[T], tuning: Sequence[T]) -> tuple[Sequence[T], Sequence[T]]:
     """Return what a judge learns from, and what the training side lends to the tuning side.
 

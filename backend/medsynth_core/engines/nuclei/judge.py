@@ -12,9 +12,9 @@ from medsynth_core.engines.nuclei.tiles import PIXELS, Tile, patches
 from medsynth_core.evaluation.copies import SIDE, CopySettings
 from medsynth_core.evaluation.copies_search import ALL_WAYS
 from medsynth_core.evaluation.copies_tiles import LEARNED_STRIDE, SHIFTED, pieces_of, quartered
-from medsynth_core.evaluation.generator import Images, Pairs
+from medsynth_core.evaluation.generator import Images
 from medsynth_core.evaluation.looks import Look, at_most, labels_at_most, small_of
-from medsynth_core.evaluation.teaching import MOST_PAIRS, PLANTED, Lessons, every, lent
+from medsynth_core.evaluation.teaching import PLANTED, Lessons, every, lent, pairs_of
 
 MOST_PIECES = 16
 """So many pieces of a large tile are looked at, evenly spread."""
@@ -39,13 +39,11 @@ def lessons_of(training: Sequence[Tile], tuning: Sequence[Tile], seed: int) -> L
         tuple(look_of(patch.image, patch.instances) for tile in tiles for patch in patches(tile))
         for tiles in (training, tuning, also)
     )
-    some, rng = every(len(learned), MOST_PAIRS), np.random.default_rng(seed)
-    pictures, masks = (np.concatenate([getattr(learned[i], name) for i in some]) for name in ("pictures", "labels"))
+    rng = np.random.default_rng(seed)
     known = _pieces(training)
     plants = np.stack([quartered(draw_piece(training, rng).image) for _ in range(PLANTED)])
-    pairs = Pairs(pictures, masks, np.zeros((len(some), 0), np.int64), labels=2)
     moved = CopySettings(jitter=SHIFTED)
-    return Lessons(pairs, known, plants, learned, chosen_by, lent_ones, _pieces(also), ALL_WAYS, moved)
+    return Lessons(pairs_of(learned, labels=2), known, plants, learned, chosen_by, lent_ones, _pieces(also), ALL_WAYS, moved)
 
 
 def _pieces(tiles: Sequence[Tile]) -> Images:

@@ -8,9 +8,8 @@ import torch
 from torch import Tensor
 
 from medsynth_core.engines.synthesize.dataset import PairArrays
-from medsynth_core.evaluation.generator import Pairs
 from medsynth_core.evaluation.looks import Look, at_most, labels_at_most, small_of
-from medsynth_core.evaluation.teaching import MOST_PAIRS, Lessons, every, lent
+from medsynth_core.evaluation.teaching import Lessons, lent, pairs_of
 from medsynth_core.evaluation.tensors import image_array
 from medsynth_core.imaging.grid import labels_to_grid
 from medsynth_core.protocol import ModelCard
@@ -35,12 +34,10 @@ def look_of(image: Tensor, labels: npt.NDArray[np.uint8], card: ModelCard) -> Lo
 def lessons_of(training: PairArrays, tuning: PairArrays, bare: PairArrays | None, labels: int) -> Lessons:
     """Return what a judge learns from: pairs of both sides, and images without masks (`bare`) that a model has seen, too."""
     learned, also = lent(_looks(training), chosen_by := _looks(tuning))
-    some = every(len(learned), MOST_PAIRS)
-    pictures, masks = (np.concatenate([getattr(learned[i], name) for i in some]) for name in ("pictures", "labels"))
     known = np.concatenate([look.small for look in learned])
     more = [look.small for look in also] + ([small_of(bare.images)] if bare is not None and len(bare) else [])
     return Lessons(
-        Pairs(pictures, masks, np.zeros((len(some), 0), np.int64), labels),
+        pairs_of(learned, labels),
         known,
         known,
         tuple(learned),

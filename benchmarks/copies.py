@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from benchmarks.lesson import say_lesson
 from benchmarks.nuclei_tiles import patches_of, tiles_of
 from benchmarks.report import print_table, write_json
 from benchmarks.verdicts import Row, at_least, at_most, table, tally
@@ -92,7 +93,7 @@ def rows_for(name: str, asked: argparse.Namespace) -> list[Row]:
     learned, images = tiles(asked.data) if name == NUCLEI else flat(asked.data, name)
     settings = replace(learned.settings, steps=asked.steps)
     began = time.monotonic()
-    network, judge = prepare_copy_network(asked.out / "judges" / f"copies-{name}", name, learned.taught, settings, _say)
+    network, judge = prepare_copy_network(asked.out / "judges" / f"copies-{name}", name, learned.taught, settings, say_lesson)
     taught_s, library = time.monotonic() - began, learned.library(network)
     real, tuning = (library.nearest(_some(images(side))).likeness for side in (asked.side, TUNING))
     copies = library.nearest(_small(learned.plant(COPIES * PLANTINGS, 0)))
@@ -123,11 +124,6 @@ def _some(images: Images) -> Images:
 
 def _small(images: Images) -> Images:
     return np.stack([shrunk(image) for image in images])
-
-
-def _say(judge: str, step: int, loss: float) -> None:
-    if step % 100 == 0:
-        print(f"  training {judge}: step {step}, {loss:.3f}", flush=True)
 
 
 def main() -> None:

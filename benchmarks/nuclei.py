@@ -23,6 +23,7 @@ import numpy as np
 import torch
 
 from benchmarks import nuclei_service, nuclei_speed
+from benchmarks.lesson import say_lesson
 from benchmarks.nuclei_copies import Knowing, Learned, Pictures, copy_rows, planted_copies
 from benchmarks.nuclei_downstream import FIRST_SEED as LESSON_SEED
 from benchmarks.nuclei_downstream import PERCENT, downstream_rows, full_segmenter
@@ -149,7 +150,7 @@ def looks_part(bench: Bench) -> list[Row]:
         return [find_nuclei(network, image) for image in images]
 
     folder, settings = bench.judging
-    features, features_name = feature_judge(folder, bench.training, settings, _report_judge)
+    features, features_name = feature_judge(folder, bench.training, settings, say_lesson)
     rows = obey_rows(segment, name, real, sets)
     return rows + kid_rows(features, features_name, real, sets, some_patches(bench.training))
 
@@ -157,7 +158,7 @@ def looks_part(bench: Bench) -> list[Row]:
 def copies_part(bench: Bench) -> list[Row]:
     """Row 4, for the model and, where it was trained, for the one that learned from a tenth of the patches."""
     folder, settings = bench.judging
-    images, fields, names = copy_judges(folder, bench.training, settings, _report_judge)
+    images, fields, names = copy_judges(folder, bench.training, settings, say_lesson)
     print(f"  {', '.join(names)}", flush=True)
     knowing, planted = Knowing(images, fields), partial(planted_copies, count=8 if bench.quick else PLANTED)
     held_out = Pictures.of((patch.image, patch.instances) for patch in bench.real)
@@ -235,11 +236,6 @@ def _name(bench: Bench, parts: list[str]) -> str:
     """Return the name of the JSON: the full table is never replaced by that of one part or of a quick run."""
     words = ["nuclei", *(["quick"] if bench.quick else []), *(["part", *parts] if set(parts) != set(PARTS) else [])]
     return "-".join(words)
-
-
-def _report_judge(judge: str, step: int, loss: float) -> None:
-    if step % 100 == 0:
-        print(f"  training {judge}: step {step}, {loss:.3f}", flush=True)
 
 
 def _arguments() -> tuple[Bench, list[str]]:

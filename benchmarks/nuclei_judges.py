@@ -24,7 +24,8 @@ from medsynth_core.evaluation.copies import CopyNetwork, CopySettings
 from medsynth_core.evaluation.copies_tiles import SHIFTED
 from medsynth_core.evaluation.features import FeatureNetwork, FeatureSettings
 from medsynth_core.evaluation.generator import Images
-from medsynth_core.evaluation.judges import Report, prepare_copy_network, prepare_features
+from medsynth_core.evaluation.judges import prepare_copy_network, prepare_features
+from medsynth_core.evaluation.lesson import LessonReport
 
 DATA = "nuclei-he"
 MOST_PATCHES = 1000
@@ -41,14 +42,14 @@ class NucleiJudgeSettings:
 
 
 def feature_judge(
-    folder: Path, training: Sequence[Tile], settings: NucleiJudgeSettings, report: Report
+    folder: Path, training: Sequence[Tile], settings: NucleiJudgeSettings, report: LessonReport
 ) -> tuple[FeatureNetwork, str]:
     """Return the feature network trained on patches of the training side, or read from `folder`, and its name."""
     return prepare_features(folder / DATA, DATA, bare(some_patches(training)), settings.features, report)
 
 
 def copy_judges(
-    folder: Path, training: Sequence[Tile], settings: NucleiJudgeSettings, report: Report
+    folder: Path, training: Sequence[Tile], settings: NucleiJudgeSettings, report: LessonReport
 ) -> tuple[CopyNetwork, CopyNetwork, tuple[str, str]]:
     """Return the networks that know images and fields again, trained or read from `folder`, and their names."""
     named = [

@@ -19,6 +19,7 @@ import numpy as np
 from skimage.filters import gaussian
 
 from benchmarks.contenders import Contender, EngineGenerator, load_engine_model, train_contenders
+from benchmarks.lesson import say_lesson
 from benchmarks.report import print_table, write_json
 from benchmarks.unmet import unmet_pairs
 from medsynth_core.engines.synthesize.dataset import PairArrays, load
@@ -68,7 +69,7 @@ def measure(model: str, asked: argparse.Namespace) -> None:
     held_out = _held_out(asked.data / FOLDERS[model] / "train", recipe, asked.folder or registry.find(model))
     training, validation = _pairs(recipe.training, recipe), _pairs(held_out, recipe)
     print(f"\n{model}: {len(training)} training pairs, {len(validation)} validation pairs", flush=True)
-    judges = prepare_judges(asked.out / "judges" / model, model, training, _judge_settings(asked), _report_judge, asked.device)
+    judges = prepare_judges(asked.out / "judges" / model, model, training, _judge_settings(asked), say_lesson, asked.device)
     real = judges.features(validation.images)
     floor = split_half_kid(real)
 
@@ -149,11 +150,6 @@ def _judge_settings(asked: argparse.Namespace) -> JudgeSettings:
     if asked.judge_steps is None:
         return usual
     return JudgeSettings(replace(usual.segmenter, steps=asked.judge_steps), replace(usual.features, steps=asked.judge_steps))
-
-
-def _report_judge(judge: str, step: int, loss: float) -> None:
-    if step % 100 == 0:
-        print(f"  training {judge}: step {step}, {loss:.3f}", flush=True)
 
 
 def _table(rows: list[Row]) -> list[list[str]]:

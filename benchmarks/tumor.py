@@ -22,6 +22,7 @@ from pathlib import Path
 import torch
 
 from benchmarks import tumor_speed
+from benchmarks.lesson import say_lesson
 from benchmarks.report import print_table, write_json
 from benchmarks.tumor_asked import SWEEP_SEEDS, VALUES, asked_rows, sweep_rows, turns
 from benchmarks.tumor_independent import drawn_head, requested
@@ -93,7 +94,7 @@ class Bench:
         """The judges; those of a quick run are trained for a moment and kept apart."""
         folder = self.out / ("judges-quick" if self.quick else "judges")
         settings = QUICK_JUDGES if self.quick else TumorJudgeSettings()
-        return prepare_tumor_judges(folder, lambda: stacks(self.training), settings, _report_judge)
+        return prepare_tumor_judges(folder, lambda: stacks(self.training), settings, say_lesson)
 
     @cached_property
     def random(self) -> list[Grown]:
@@ -194,11 +195,6 @@ def main() -> None:
 def _stacks(grown: Sequence[Grown]) -> list[Stack]:
     """Return the stacks of what was not refused."""
     return [g.stack for g in grown if g.stack is not None]
-
-
-def _report_judge(judge: str, step: int, loss: float) -> None:
-    if step % 100 == 0:
-        print(f"  training {judge}: step {step}, {loss:.3f}", flush=True)
 
 
 def _arguments() -> tuple[Bench, list[str]]:

@@ -20,7 +20,8 @@ from medsynth_core.evaluation.copies import CopyNetwork, CopySettings
 from medsynth_core.evaluation.features import FeatureNetwork, FeatureSettings, features
 from medsynth_core.evaluation.flicker import Stack, axial, coronal
 from medsynth_core.evaluation.generator import Images, Masks, Pairs
-from medsynth_core.evaluation.judges import Report, prepare_copy_network, prepare_features, prepare_segmenter
+from medsynth_core.evaluation.judges import prepare_copy_network, prepare_features, prepare_segmenter
+from medsynth_core.evaluation.lesson import LessonReport
 from medsynth_core.evaluation.metrics import Features
 from medsynth_core.evaluation.plain_unet import PlainUNet
 from medsynth_core.evaluation.segmenter import SegmenterSettings, segment
@@ -67,7 +68,7 @@ class TumorJudges:
 
 
 def prepare_tumor_judges(
-    folder: Path, training: Callable[[], Sequence[Stack]], settings: TumorJudgeSettings, report: Report, device: str = "cpu"
+    folder: Path, training: Callable[[], Sequence[Stack]], settings: TumorJudgeSettings, report: LessonReport, device: str = "cpu"
 ) -> TumorJudges:
     """Return the judges trained on the stacks of the training side, or read from `folder`."""
     real = training()

@@ -101,7 +101,7 @@ def test_the_settings_and_images_alone_make_the_network_and_a_kept_one_is_not_tr
     assert np.allclose(vectors(one, training[:4]), vectors(other, training[:4]), atol=1e-5)
     assert name.startswith("copies-toy-")
     said: list[int] = []
-    prepare_copy_network(tmp_path / "a", "toy", training, short, lambda _, step, __: said.append(step))
+    prepare_copy_network(tmp_path / "a", "toy", training, short, lambda at: said.append(at.step))
     assert said == []
 
 

@@ -22,7 +22,7 @@ TOY = JudgeSettings(SegmenterSettings(steps=100, batch=8, widths=(16, 32)), Feat
 
 def train_quietly(folder: Path, real: Pairs, settings: JudgeSettings = TOY) -> tuple[Judges, list[str]]:
     said: list[str] = []
-    judges = prepare_judges(folder, "squares", real, settings, lambda judge, step, loss: said.append(judge))
+    judges = prepare_judges(folder, "squares", real, settings, lambda at: said.append(at.network))
     return judges, said
 
 

@@ -137,7 +137,7 @@ def test_a_kept_segmenter_is_read_again_and_another_sample_trains_anew(tmp_path)
     steps: list[int] = []
 
     def prepared(samples: list[Labeled]) -> str:
-        return prepare_nuclei_segmenter(tmp_path, "toys", samples, TOY, lambda _, step, __: steps.append(step))[1]
+        return prepare_nuclei_segmenter(tmp_path, "toys", samples, TOY, lambda at: steps.append(at.step))[1]
 
     name = prepared([field()])
     assert steps == [1, 2, 3]

@@ -24,6 +24,7 @@ from medsynth_core.evaluation.copies import PERCENTILE, CopySettings, vectors
 from medsynth_core.evaluation.copies_search import Way
 from medsynth_core.evaluation.generator import Images, Pairs
 from medsynth_core.evaluation.judges import prepare_copy_network, prepare_segmenter
+from medsynth_core.evaluation.lesson import LessonReport
 from medsynth_core.evaluation.looks import Look
 from medsynth_core.evaluation.plain_unet import PlainUNet
 from medsynth_core.evaluation.planting import planted
@@ -39,20 +40,21 @@ CHANCE = 0.5
 MOST_PAIRS = 1500
 ENOUGH, LENT = 20, 0.25
 T = TypeVar("T")
-Told = Callable[[str, int, float], None]
-"""(network, step from 1, loss), called after each step; what it raises ends the teaching."""
+Found = Callable[[int, float], None]
+"""(copies planted, the share of them that the likeness finds)."""
 
 
 @dataclass(frozen=True)
 class Teaching:
     """How a judge is taught: where its networks are kept meanwhile, who is told, and whether it knows training images again.
 
+    `told` hears of each step, and what it raises ends the teaching; `found` hears what the likeness is worth.
     `least_found` is the share of planted copies that the likeness must find to be used at all. `knows_tuning` says that the model
     has learned from the tuning side, too.
     """
 
     kept: Path
-    told: Told
+    told: LessonReport
     name: str = "judge"
     with_index: bool = True
     knows_tuning: bool = False
@@ -60,6 +62,7 @@ class Teaching:
     segmenter: SegmenterSettings = SMALL
     copies: CopySettings = field(default_factory=CopySettings)
     device: str = "cpu"
+    found: Found = lambda planted, share: None
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,7 +140,7 @@ def _known(lessons: Lessons, teaching: Teaching) -> tuple[Known, float] | None:
     threshold = float(np.percentile([value for value in usual if value is not None], PERCENTILE, method="higher"))
     chosen = lessons.plants[every(len(lessons.plants), PLANTED)]
     found = float((known.likeness(planted(chosen, seed=settings.seed)) > threshold).mean())
-    teaching.told(f"likeness, copies found of {len(chosen)} planted", 0, found)
+    teaching.found(len(chosen), found)
     if found < teaching.least_found:
         return None
     tuning = [look.small for look in lessons.tuning] if teaching.knows_tuning else []

@@ -19,12 +19,12 @@ ResultT = TypeVar("ResultT")
 
 @dataclass(frozen=True)
 class HowFar:
-    """Jobs done of all, what they are, and the time left in seconds by the time they took so far."""
+    """Jobs done of all, what they are, and the seconds left by the time they took so far; None while that is not known."""
 
     what: str
     done: int
     total: int
-    seconds_left: float
+    seconds_left: float | None
 
 
 Report = Callable[[HowFar], None]

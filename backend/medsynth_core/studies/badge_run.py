@@ -6,8 +6,6 @@ A training makes the judge by itself (`engines/_judging.py`); this is for models
 from __future__ import annotations
 
 import shutil
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -15,12 +13,12 @@ from medsynth_core.engines._base import get_engine
 from medsynth_core.errors import ParameterError
 from medsynth_core.evaluation.copies import CopySettings
 from medsynth_core.evaluation.segmenter import SegmenterSettings
-from medsynth_core.evaluation.teaching import LEAST_FOUND, SMALL, Teaching
+from medsynth_core.evaluation.teaching import LEAST_FOUND, SMALL, Found, Teaching
 from medsynth_core.models.folder import JUDGE, finish_folder, verify
 from medsynth_core.protocol import ModelCard
 from medsynth_core.studies.at_work import HowFar, Report
 from medsynth_core.studies.engines import model_folder
-from medsynth_core.studies.questioned import Question
+from medsynth_core.studies.questioned import Question, training_told
 from medsynth_core.training.ledger import read_ledger
 from medsynth_core.training.order import TrainingOrder
 from medsynth_core.training.recipe import Recipe
@@ -53,13 +51,14 @@ def run(wish: BadgeRun, report: Report) -> ModelCard:
     recipe = _recipe(card, wish.question)
     teaching = Teaching(
         wish.judges,
-        _told(report),
+        training_told(report, EVERY),
         card.id,
         wish.with_index,
         _knows_tuning(folder, recipe),
         wish.least_found,
         wish.segmenter,
         wish.copies,
+        found=_found(report),
     )
     made = wish.judges / JUDGE
     shutil.rmtree(made, ignore_errors=True)
@@ -94,14 +93,8 @@ def _knows_tuning(folder: Path, recipe: Recipe) -> bool:
     return any(entry.pixels in learned for entry in recipe.ledger.tuning)
 
 
-def _told(report: Report) -> Callable[[str, int, float], None]:
-    began = time.monotonic()
-
-    def tell(what: str, step: int, value: float) -> None:
-        if step == 0:
-            report(HowFar(f"{what}: {value:.0%}", 1, 1, 0.0))
-        elif step % EVERY == 0:
-            spent = time.monotonic() - began
-            report(HowFar(f"training the judge {what}, loss {value:.2f}, {spent:.0f} s so far, steps", step, step, 0.0))
+def _found(report: Report) -> Found:
+    def tell(planted: int, share: float) -> None:
+        report(HowFar("likeness, copies found of those planted", round(share * planted), planted, 0.0))
 
     return tell

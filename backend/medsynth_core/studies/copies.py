@@ -19,6 +19,7 @@ from medsynth_core.evaluation.copies_tiles import LEARNED_STRIDE, SHIFTED, SMALL
 from medsynth_core.evaluation.flicker import showing
 from medsynth_core.evaluation.generator import Images
 from medsynth_core.evaluation.judges import prepare_copy_network
+from medsynth_core.evaluation.lesson import LessonReport
 from medsynth_core.imaging.nuclei_maps import turned
 from medsynth_core.studies.items import Item
 from medsynth_core.studies.learners import NUCLEI
@@ -119,7 +120,7 @@ def views(item: Item, every: bool) -> list[View]:
     return [View(plane, shrunk(plane)) for plane in showing(planes)]
 
 
-def memory_of(material: Material, judges: Path, data: str, report: Callable[[str, int, float], None]) -> tuple[Memory, str]:
+def memory_of(material: Material, judges: Path, data: str, report: LessonReport) -> tuple[Memory, str]:
     """Return what may be copied, with the network kept in `judges` or trained there, and the network's name."""
     names: list[str] = []
 

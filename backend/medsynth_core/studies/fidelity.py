@@ -30,7 +30,7 @@ from medsynth_core.evaluation.judges import (
     prepare_nuclei_segmenter,
     prepare_segmenter,
 )
-from medsynth_core.evaluation.judges import Report as JudgeReport
+from medsynth_core.evaluation.lesson import LessonReport
 from medsynth_core.evaluation.likeness_figures import diversity_figures, kid_figure
 from medsynth_core.evaluation.metrics import Features
 from medsynth_core.evaluation.nuclei_segmenter import NucleiSegmenterSettings
@@ -82,7 +82,7 @@ class Bench:
         return make_samples(self.asked.folder, asked, self.workers, self.report)
 
     @property
-    def told(self) -> JudgeReport:
+    def told(self) -> LessonReport:
         """What judges tell while they are trained."""
         return training_told(self.report)
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from medsynth_core.evaluation.lesson import LessonReport, LessonStep, TimeLeft
 from medsynth_core.evaluation.machine import machine
 from medsynth_core.models.card import read_card
 from medsynth_core.protocol import ModelCard
@@ -96,13 +96,13 @@ def title_of(data: Path) -> str:
     return f"{whole.parent.name}/{whole.name}" if whole.name == "train" else whole.name
 
 
-def training_told(report: Report, every: int = 50) -> Callable[[str, int, float], None]:
-    """Return what the judges tell of their training; a judge's steps are not known here, so no time left is told."""
-    began = time.monotonic()
+def training_told(report: Report, every: int = 50) -> LessonReport:
+    """Return what the judges tell of their lessons."""
+    left = TimeLeft()
 
-    def tell(judge: str, step: int, loss: float) -> None:
-        if step % every == 0:
-            spent = time.monotonic() - began
-            report(HowFar(f"training the judge {judge}, loss {loss:.2f}, {spent:.0f} s so far, steps", step, step, 0.0))
+    def tell(at: LessonStep) -> None:
+        seconds = left(at)
+        if at.step % every == 0 or at.step == at.steps:
+            report(HowFar(f"training the judge {at.network}, loss {at.loss:.2f}, steps", at.step, at.steps, seconds))
 
     return tell

@@ -112,7 +112,7 @@ def run(order: Run, report: Report) -> Answer:
 
 
 def commands(order: Run) -> list[str]:
-    """Return the commands that train the generator of each fraction, and write the items that they name."""
+    """Return the commands that train the generators that are not named otherwise, and write the items of each fraction."""
     return [shlex.join(["msynth", *words]) for words in _trainings(order).values()]
 
 
@@ -122,8 +122,6 @@ def trained(order: Run, say: Callable[[Sequence[str]], None]) -> None:
     Raises ModelError for a training that failed.
     """
     for percent, words in _trainings(order).items():
-        if order.models.get(percent) or order.model:
-            continue
         say(["msynth", *words])
         if subprocess.run([sys.executable, "-m", "medsynth_core.cli", *words], check=False).returncode:
             raise ModelError(f"the training of the generator of {percent} % failed, see above: run the command again to go on")
@@ -132,7 +130,8 @@ def trained(order: Run, say: Callable[[Sequence[str]], None]) -> None:
 def _trainings(order: Run) -> dict[int, list[str]]:
     material, engine = _material(order)
     fractions_of(material, order.plan, order.out)
-    return {percent: order.training(engine, percent) for percent in sorted(order.plan.fractions)}
+    unnamed = (percent for percent in sorted(order.plan.fractions) if not (order.models.get(percent) or order.model))
+    return {percent: order.training(engine, percent) for percent in unnamed}
 
 
 def _material(order: Run) -> tuple[Material, str]:

@@ -94,6 +94,39 @@ def test_three_kills_at_random_leave_the_same_weights_log_and_strips(
     assert made(tmp_path / "model") == made(undisturbed)
 
 
+def judged_session(data: Path, out: Path) -> None:
+    """Train, or go on, with a judge that learns first; toys have none otherwise."""
+    from medsynth_core.engines import _judging
+    from medsynth_core.training.recipe import FromPreset
+
+    _judging.SHARE, FromPreset.is_trial = 1, False  # type: ignore[assignment, method-assign]  # in a process of its own
+    session(data, out)
+
+
+def killed_while_it_teaches(data: Path, out: Path, when: str) -> None:
+    """Begin a training and kill it as soon as a file of its judge is there."""
+    process = FORKS.Process(target=judged_session, args=(data, out))
+    process.start()
+    wait_for(lambda: (Keeping(out).folder / when).exists() or not process.is_alive(), 60)
+    process.kill()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL, "it was still at work"
+
+
+def test_a_kill_while_the_judge_learns_leaves_the_same_model_and_judge(data: Path, tmp_path: Path) -> None:
+    for out in (tmp_path / "whole", tmp_path / "killed"):
+        for when in ("judge.partial", "judges/segmenter.json", "judge") if out.name == "killed" else ():
+            killed_while_it_teaches(data, out, when)
+            assert last_step(out) < STEPS
+        process = FORKS.Process(target=judged_session, args=(data, out))
+        process.start()
+        process.join()
+        assert process.exitcode == 0
+    whole, killed = (verify(tmp_path / name) for name in ("whole", "killed"))
+    assert killed == whole
+    assert "judge/segmenter.safetensors" in killed.sha256
+
+
 def killed_at_random(data: Path, out: Path, kills: int, seed: int) -> list[int]:
     """Train up to so many kills, each a little after a step that is drawn; return the steps they met."""
     rng = np.random.default_rng(seed)

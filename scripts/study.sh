@@ -15,7 +15,7 @@ polyp)
         --generator-option guidance=1 --generator-option steps=8 "$@"
     ;;
 brain-slice)
-    folder=brain_brisc2025/train
+    folder=brain_brisc2025/train more=x2
     set -- --grey --generator-unlabeled "$data/$folder/images" --generator-steps 4000 --generator-more 1000 --steps 1000 \
         --generator-option guidance=1 --generator-option steps=8 "$@"
     ;;
@@ -25,7 +25,7 @@ nuclei-he)
     set -- --engine nuclei --generator-steps 4000 --generator-more 1500 --steps 600 "$@"
     ;;
 lgg-flair)
-    folder=brain_lgg_volumes_NC/train more=x4 all=real,classic,x0.5,x1,x2,x4,only
+    folder=brain_lgg_volumes_NC/train more=x2 all=real,classic,x0.5,x1,x2,x4,only
     whole="--model-at 100=$name"
     set -- --engine tumor --generator-steps 3500 --generator-more 1000 --steps 1000 "$@"
     ;;

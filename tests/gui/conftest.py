@@ -207,6 +207,29 @@ def open_refine(make_napari_viewer_proxy: Callable[..., Any], script: Script) ->
     return make
 
 
+def two_changes(mask: np.ndarray) -> np.ndarray:
+    """Add a square of 16 pixels at (4, 4) and one at (40, 40) of each painted slice; remove one row of the painted square."""
+    refined = mask.copy()
+    for z in np.flatnonzero(mask.any(axis=(1, 2))):
+        refined[z, 4:8, 4:8] = 1
+        refined[z, 40:44, 40:44] = 1
+        refined[z, SHAPE[0] // 3] = 0
+    return refined
+
+
+@pytest.fixture
+def refining(open_refine: Callable[..., Desk], script: Script) -> Callable[..., Desk]:
+    """Open Refine on a painted mask and click the button; the result has two added changes and a removed one."""
+
+    def make(mask: np.ndarray | None = None, **options: Any) -> Desk:
+        script.refines = two_changes
+        desk = open_refine(mask=painted_mask() if mask is None else mask, **options)
+        desk.click_run()
+        return desk
+
+    return make
+
+
 @pytest.fixture
 def growth() -> Growth:
     """What the service grows in this test."""

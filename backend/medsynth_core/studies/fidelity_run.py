@@ -24,6 +24,10 @@ from medsynth_core.studies.items import Item
 from medsynth_core.studies.questioned import Question, Questioned, questioned, title_of
 
 MOST_SHOWN = 12
+STYLE = """
+td:last-child { white-space: normal; min-width: 22rem; }
+section > .panes { display: inline-grid; grid: auto / auto-flow 12rem; margin: 0 1.6rem 1rem 0; }
+"""
 WHAT = (
     "What the model makes beside real held-out images that neither it nor the judges have seen. No figure here says that "
     "synthetic data helps: for that there is msynth evaluate downstream."
@@ -77,7 +81,7 @@ def fidelity_page(data: str, order: FidelityRun, asked: Questioned, found: Faith
     told = {"Measured on": measured, "Machine": ", ".join(f"{name} {value}" for name, value in machine().items() if value)}
     footer = f"{command(order.command)}{facts(asked.facts)}{facts(told)}{paragraph(made)}"
     body = (head, figures, _shown(found), f"<footer><h2>How to repeat it</h2>{footer}</footer>")
-    return page(f"Is the model faithful? {data}", "\n".join(body), "td:last-child { white-space: normal; min-width: 22rem; }")
+    return page(f"Is the model faithful? {data}", "\n".join(body), STYLE)
 
 
 def _shown(found: Faithful) -> str:

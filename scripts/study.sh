@@ -6,26 +6,26 @@
 # minutes for each segmenter. Run again to go on.
 set -eu
 
-msynth=$1 name=$2 data=$3 whole= more=x8 all=real,classic,x0.5,x1,x2,x8,only
+msynth=$1 name=$2 data=$3 whole= some=real,classic,x1 all=real,classic,x0.5,x1,x2,x8,only
 shift 3
 case $name in
 polyp)
-    folder=polyp_polypgen/train
+    folder=polyp_polypgen/train some=real,classic,x1,x8
     set -- --generator-unlabeled "$data/$folder/images" --generator-steps 8000 --generator-more 1500 --steps 2000 \
         --generator-option guidance=1 --generator-option steps=8 "$@"
     ;;
 brain-slice)
-    folder=brain_brisc2025/train more=x2
+    folder=brain_brisc2025/train
     set -- --grey --generator-unlabeled "$data/$folder/images" --generator-steps 4000 --generator-more 1000 --steps 1000 \
         --generator-option guidance=1 --generator-option steps=8 "$@"
     ;;
 nuclei-he)
-    folder=. more=x2 all=real,classic,x0.5,x1,x2,only
+    folder=. all=real,classic,x0.5,x1,x2,only
     whole="--model-at 100=$name"
     set -- --engine nuclei --generator-steps 4000 --generator-more 1500 --steps 600 "$@"
     ;;
 lgg-flair)
-    folder=brain_lgg_volumes_NC/train more=x2 all=real,classic,x0.5,x1,x2,x4,only
+    folder=brain_lgg_volumes_NC/train all=real,classic,x0.5,x1,x2,x4,only
     whole="--model-at 100=$name"
     set -- --engine tumor --generator-steps 3500 --generator-more 1000 --steps 1000 "$@"
     ;;
@@ -43,4 +43,4 @@ study --fractions 10 --arms "$all" "$@"
 mv "$out/report.json" "$out/report-10.json"
 mv "$out/report.html" "$out/report-10.html"
 # shellcheck disable=SC2086  # none or two words
-study --fractions 10,20,50,100 --arms "real,classic,x1,$more" $whole "$@"
+study --fractions 10,20,50,100 --arms "$some" $whole "$@"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -44,5 +46,18 @@ def _results(do: Callable[[JobT], ResultT], jobs: Sequence[JobT], workers: int) 
         yield from ((place, do(job)) for place, job in enumerate(jobs))
         return
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(min(workers, len(jobs)), context, torch.set_num_threads, (1,))
+    pool = ProcessPoolExecutor(min(workers, len(jobs)), context, _begin)
     yield from each(pool, do, jobs)
+
+
+def _begin() -> None:
+    torch.set_num_threads(1)
+    threading.Thread(target=_leave_with_the_command, name="command", daemon=True).start()
+
+
+def _leave_with_the_command() -> None:
+    """End when the command has gone: a worker of one that was killed would finish its job, and then wait for ever."""
+    command = multiprocessing.parent_process()
+    if command is not None:
+        command.join()
+        os._exit(1)

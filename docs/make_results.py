@@ -23,7 +23,7 @@ STUDIES = {
     "lgg-flair": ("FLAIR volume", "Dice"),
 }
 """What each study is called, and the figure that decides."""
-MORE = ("x8", "x4", "x2")
+MORE = ("x8", "x4", "x2", "x0.5")
 
 
 Report = dict[str, Any]
@@ -46,8 +46,14 @@ def merged(folder: Path) -> Report:
     found = [json.loads(path.read_text("utf-8")) for path in sorted(folder.glob("report*.json"))]
     if not found:
         return {}
-    rows = {(row["percent"], row["segmenter"], row["arm"], row["figure"]): row for report in found for row in report["rows"]}
-    return {**found[-1], "rows": sorted(rows.values(), key=lambda row: (row["percent"], row["segmenter"] != "ours", order(row)))}
+    rows: dict[tuple[Any, ...], dict[str, Any]] = {}
+    hours = 0.0
+    for report in found:
+        its = {(row["percent"], row["segmenter"], row["arm"], row["figure"]): row for row in report["rows"]}
+        hours += report["core_hours"] * len(its.keys() - rows.keys()) / len(its)  # lessons that reports share took time once
+        rows |= its
+    whole = sorted(rows.values(), key=lambda row: (row["percent"], row["segmenter"] != "ours", order(row)))
+    return {**found[-1], "rows": whole, "core_hours": hours}
 
 
 def order(row: dict[str, Any]) -> tuple[bool, bool, float]:
@@ -81,21 +87,22 @@ def whole_table(name: str, report: Report) -> list[str]:
             lines.append(f"| {real} | {row['title']}{network} | {row['made']} | {mean} | {' | '.join(apart)} | {seeds} |")
     measured, machine = report["settings"]["Measured on"], report["machine"]
     where = machine["gpu"] or f"{machine['cores']} cores of a CPU"
-    cost = f"{report['core_hours']:.1f} hours of one core beside the trainings of the generators"
+    cost = f"About {report['core_hours']:.1f} hours of one core beside the trainings of the generators"
     lines += ["", f"Measured on {measured}. {cost}; {where}, torch {machine['torch']}."]
     return lines
 
 
 def short_table(reports: dict[str, Report]) -> list[str]:
     """Return one line for each fraction of each study."""
-    lines = ["| set | real items | real | + classic | gain of synthetic ×1 | gain of more |", "|---|---|---|---|---|---|"]
+    lines = ["| set | real items | real | + classic | gain of synthetic ×1 | of another amount |", "|---|---|---|---|---|---|"]
     for name, report in reports.items():
         title, figure = STUDIES[name]
         rows = {(r["percent"], r["arm"]): r for r in report["rows"] if r["figure"] == figure.lower() and r["segmenter"] == "ours"}
         percents = sorted({percent for percent, _ in rows})
         shared = [arm for arm in MORE if all((percent, arm) in rows for percent in percents)]
         for percent in percents:
-            cells = [f"{rows[percent, arm]['mean']['items']['mean']:.1f}" for arm in ("real", "classic")]
+            means = {arm: row["mean"]["items"]["mean"] for (at, arm), row in rows.items() if at == percent}
+            cells = [f"{means[arm]:.1f}" if arm in means else "–" for arm in ("real", "classic")]
             cells += [signed(rows[percent, "x1"]["above"]["items"]) if (percent, "x1") in rows else "–"]
             cells += [f"×{shared[0][1:]}: {signed(rows[percent, shared[0]]['above']['items'])}" if shared else "–"]
             lines.append(f"| {title}, {figure} | {percent} %: {rows[percent, 'classic']['real']} | {' | '.join(cells)} |")

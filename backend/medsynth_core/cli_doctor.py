@@ -25,7 +25,7 @@ def add_doctor_arguments(parser: argparse.ArgumentParser) -> None:
         "--thumbnails", type=Path, metavar="FOLDER", help="keep pictures of the offenders here, as 0.png, 1.png, …"
     )
     parser.set_defaults(
-        output=Path("model"), id="", title="", steps=None, batch=None, seed=0, license="not stated", unlabeled=None
+        output=Path("model"), id="", title="", steps=None, batch=None, seed=0, license="not stated", unlabeled=None, judge=True
     )
 
 

@@ -4,7 +4,7 @@
 
 A table stands between `<!-- study polyp -->` and `<!-- end -->`; what has no report stays as it is. A study may have several
 reports, such as one of all arms at 10 % beside one of few arms at all fractions. README has a row for each, with the amounts of
-synthetic pairs that a set's fractions share, so that none is chosen after looking.
+synthetic pairs that a set's fractions share, or the only one of a fraction, so that none is chosen after looking.
 """
 
 from __future__ import annotations
@@ -104,7 +104,9 @@ def short_table(reports: dict[str, Report]) -> list[str]:
             means = {arm: row["mean"]["items"]["mean"] for (at, arm), row in rows.items() if at == percent}
             cells = [f"{means[arm]:.1f}" if arm in means else "–" for arm in ("real", "classic")]
             cells += [signed(rows[percent, "x1"]["above"]["items"]) if (percent, "x1") in rows else "–"]
-            cells += [f"×{shared[0][1:]}: {signed(rows[percent, shared[0]]['above']['items'])}" if shared else "–"]
+            others = [arm for at, arm in rows if at == percent and arm.startswith("x") and arm != "x1"]
+            only = shared[:1] or (others if len(others) == 1 else [])
+            cells += [f"×{only[0][1:]}: {signed(rows[percent, only[0]]['above']['items'])}" if only else "–"]
             lines.append(f"| {title}, {figure} | {percent} %: {rows[percent, 'classic']['real']} | {' | '.join(cells)} |")
     return lines
 

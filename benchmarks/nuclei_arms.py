@@ -20,8 +20,6 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
-import torch
-
 from benchmarks.nuclei_tiles import kept_patches
 from medsynth_core.diffusion import tiles as windows
 from medsynth_core.evaluation import instances, nuclei_scores, nuclei_segmenter, plain_unet
@@ -31,6 +29,7 @@ from medsynth_core.evaluation.nuclei_segmenter import NucleiSegmenterSettings, f
 from medsynth_core.evaluation.nuclei_views import CLASSIC, NONE, Labeled
 from medsynth_core.evaluation.plain_unet import PlainUNet
 from medsynth_core.imaging import nuclei_maps
+from medsynth_core.studies.at_work import begin_worker
 
 MEASURED_BY = (windows, instances, nuclei_scores, nuclei_segmenter, plain_unet, nuclei_maps)
 """Modules whose code decides on scores."""
@@ -145,7 +144,7 @@ _at_work: list[tuple[Tests, str]] = []
 
 
 def _begin(tests: Tests, digest: str) -> None:
-    torch.set_num_threads(1)
+    begin_worker()
     _at_work.append((tests, digest))
 
 

@@ -20,7 +20,6 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from safetensors.numpy import load_file, save_file
 
 from medsynth_core.engines import nuclei
@@ -32,6 +31,7 @@ from medsynth_core.engines.nuclei.tiles import PIXELS
 from medsynth_core.evaluation.tensors import image_array
 from medsynth_core.imaging import nuclei_maps
 from medsynth_core.models.card import read_card
+from medsynth_core.studies.at_work import begin_worker
 
 Instances = npt.NDArray[np.integer]
 AT_ONCE = 4
@@ -141,7 +141,7 @@ _models: list[NucleiModel] = []
 
 
 def _begin(model: Path) -> None:
-    torch.set_num_threads(1)
+    begin_worker()
     _models.append(load_model(model))
 
 

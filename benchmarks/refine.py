@@ -20,8 +20,6 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import torch
-
 from benchmarks import refine_speed
 from benchmarks.refine_cases import NEVER_SEEN, TAUGHT, cases_of, chosen, coarse_network, items_of, unmet_items
 from benchmarks.refine_methods import METHODS, STRENGTH, Case, Contest, Method, Outcome
@@ -45,6 +43,7 @@ from medsynth_core.engines.refine.items import Item
 from medsynth_core.models import registry
 from medsynth_core.models.card import read_card, write_card
 from medsynth_core.strength import reach_px
+from medsynth_core.studies.at_work import begin_worker
 
 SETS = (*TAUGHT, *NEVER_SEEN)
 REFINER = "refiner"
@@ -148,7 +147,7 @@ _worker: list[Worker] = []
 
 
 def _begin(contest: Contest) -> None:
-    torch.set_num_threads(1)
+    begin_worker()
     _worker.append(Worker(contest))
 
 

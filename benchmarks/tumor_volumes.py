@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
@@ -31,6 +30,7 @@ from medsynth_core.errors import ParameterError
 from medsynth_core.evaluation.flicker import Stack
 from medsynth_core.models.card import read_card
 from medsynth_core.protocol import OutputInfo, Scalar
+from medsynth_core.studies.at_work import begin_worker
 from medsynth_core.volume import Volume
 
 
@@ -152,7 +152,7 @@ _models: list[Any] = []
 
 
 def _begin(model: Path, device: str) -> None:
-    torch.set_num_threads(1)
+    begin_worker()
     assert ENGINE.load is not None
     _models.append(ENGINE.load(model, device))
 

@@ -6,11 +6,12 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
+from medsynth_core.cli_checked import LEFT_OUT
 from medsynth_core.cli_dataset_order import Order, about_model
 from medsynth_core.cli_records import read_records, write_records
 from medsynth_core.copy_rule import KEPT_OUT, Parting
 
-NAME, KEY, LEFT_OUT = "manifest.json", "samples", "left_out"
+NAME, KEY = "manifest.json", "samples"
 WRITE_SECONDS = 5.0
 """A manifest of thousands of samples is not written anew for each of them."""
 NOT_CHECKED = "not checked: there was nothing to compare with"

@@ -46,11 +46,12 @@ def _results(do: Callable[[JobT], ResultT], jobs: Sequence[JobT], workers: int) 
         yield from ((place, do(job)) for place, job in enumerate(jobs))
         return
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(min(workers, len(jobs)), context, _begin)
+    pool = ProcessPoolExecutor(min(workers, len(jobs)), context, begin_worker)
     yield from each(pool, do, jobs)
 
 
-def _begin() -> None:
+def begin_worker() -> None:
+    """Make this process, if it is another's, a worker: of one thread, and gone as soon as the command is."""
     torch.set_num_threads(1)
     threading.Thread(target=_leave_with_the_command, name="command", daemon=True).start()
 

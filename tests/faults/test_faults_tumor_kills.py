@@ -57,13 +57,14 @@ class Attempts:
         self._model, (self._keeps, self._asked), self.folder = model, case, folder
         self._outputs: dict[str, OutputInfo] = {}
         self._journal: dict[tuple[str, int], str] = {}
-        self.told = 0
+        self.told = self._attempt = 0
 
     def run(self, dies_after: float = float("inf"), forgets: bool = False) -> bool:
         """Start a worker, kill it when it has told of so many slices; return whether it came to its end before.
 
         `forgets`: what it told in its last moment is lost with it, so the disk knows more than the journal.
         """
+        self._attempt += 1  # from the second on, what the one before left in the midst of a write is swept away
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(PRELOADED)
         here, there = context.Pipe(duplex=False)
@@ -89,7 +90,7 @@ class Attempts:
         places = {name: ResultVolume(self.folder, info) for name, info in self._outputs.items()}
         self._journal = {(name, z): sha for (name, z), sha in self._journal.items() if places[name].is_sound(z, sha)}
         kept = tuple(frames.KeptSlice(name, z, sha) for (name, z), sha in self._journal.items())
-        return frames.Run("j", JobRequest("tumor", "", {}), 1, tuple(self._outputs.values()), kept)
+        return frames.Run("j", JobRequest("tumor", "", {}), self._attempt, tuple(self._outputs.values()), kept)
 
     def _hear(self, report: frames.Report) -> bool:
         match report:
